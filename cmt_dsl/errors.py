@@ -1,0 +1,154 @@
+"""Every error the language can raise: one tree, a closed list of codes, places in files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+CODES: dict[str, str] = {
+    # 1xx: reading a file
+    "CMT-101": "file or name not found",
+    "CMT-102": "file too large",
+    "CMT-103": "not valid YAML",
+    "CMT-104": "YAML tags are not part of the language",
+    "CMT-105": "nested too deeply",
+    "CMT-106": "too many values once aliases are expanded",
+    "CMT-107": "the same key twice",
+    "CMT-108": "not UTF-8 text, or not readable",
+    "CMT-109": "the document is not a mapping, or of another kind",
+    # 11x: keys and values
+    "CMT-110": "unknown key",
+    "CMT-111": "value of the wrong type or out of bounds",
+    "CMT-112": "missing key",
+    # 12x: expressions
+    "CMT-120": "expression not understood",
+    "CMT-121": "unknown name in an expression",
+    "CMT-122": "not allowed in an expression",
+    "CMT-123": "expression cannot be computed",
+    # 13x: references
+    "CMT-130": "unknown block",
+    "CMT-131": "unknown operator",
+    "CMT-132": "unknown input node",
+    "CMT-133": "cyclic extends",
+    "CMT-134": "block contains itself",
+    "CMT-135": "path in set not found",
+    "CMT-136": "name used twice",
+    "CMT-137": "graph too large",
+    "CMT-138": "node that feeds nothing",
+    # 14x: arguments of blocks and attributes of operators
+    "CMT-140": "unknown argument",
+    "CMT-141": "missing argument",
+    "CMT-142": "argument of the wrong type or out of bounds",
+    # 2xx: shapes
+    "CMT-201": "channels do not divide",
+    "CMT-202": "window does not fit the grid",
+    "CMT-203": "shapes do not match",
+    "CMT-204": "wrong kind of tensor",
+    "CMT-205": "wrong number of inputs",
+    # 3xx, 4xx: graph, lowering and weights
+    "CMT-301": "graph invariant broken",
+    "CMT-401": "no lowering",
+    "CMT-402": "weights do not fit the graph",
+    "CMT-403": "input array does not fit the model",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Place:
+    """A position in a text, counted from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: where, what, what to do."""
+
+    code: str
+    message: str
+    place: Place | None = None
+    path: str = ""
+    hint: str = ""
+    via: tuple[tuple[Place, str], ...] = ()
+
+    def __str__(self) -> str:
+        head = ": ".join(str(part) for part in (self.place, self.path, self.message) if part)
+        lines = [f"{head} [{self.code}]"]
+        lines += [f"  at {place}: {path}" for place, path in self.via]
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(lines)
+
+    def json(self) -> dict[str, object]:
+        """The problem as plain data for `--json`."""
+        at = self.place
+        return {
+            "code": self.code,
+            "message": self.message,
+            "path": self.path,
+            "hint": self.hint,
+            "file": at.file if at else None,
+            "line": at.line if at else None,
+            "column": at.column if at else None,
+            "via": [{"place": str(place), "path": path} for place, path in self.via],
+        }
+
+
+class CmtError(Exception):
+    """Base of all errors meant for people; carries one `Problem` or more."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        hint: str = "",
+        place: Place | None = None,
+        path: str = "",
+    ) -> None:
+        self.problems: tuple[Problem, ...] = (Problem(code, message, place, path, hint),)
+        super().__init__(message)
+
+    @property
+    def code(self) -> str:
+        """Code of the first problem."""
+        return self.problems[0].code
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class SpecError(CmtError):
+    """All the problems of a spec, in the order of their places, each once."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        unique = list(dict.fromkeys(problems))
+        unique.sort(key=lambda p: p.place or Place("", 0, 0))
+        first = unique[0]
+        super().__init__(first.code, first.message)
+        self.problems = tuple(unique)
+
+
+class ShapeError(CmtError):
+    """An operator cannot take these inputs; `attribute` names the culprit where there is one."""
+
+    def __init__(self, code: str, message: str, *, attribute: str = "", hint: str = "") -> None:
+        super().__init__(code, message, hint=hint)
+        self.attribute = attribute
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """A hint naming the nearest known word, or all of them when few."""
+    import difflib
+
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean '{near[0]}'?"
+    if known and len(known) <= 12:
+        return "known: " + ", ".join(known)
+    return ""

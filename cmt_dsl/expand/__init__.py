@@ -1,0 +1,170 @@
+"""A model's spec to its graph: stem, stages, head; every problem gathered before it gives up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cmt_dsl.errors import CmtError, Problem, SpecError
+from cmt_dsl.expand.block import Expansion
+from cmt_dsl.expand.emit import Growing, Ref
+from cmt_dsl.expand.values import Bound, Env, Site
+from cmt_dsl.ir import Graph, Scope
+from cmt_dsl.ops import make
+from cmt_dsl.spec import Model
+from cmt_dsl.spec.schema import BlockUse, StageSpec
+
+
+def expand(model: Model) -> Graph:
+    """The graph of a checked model; raises `SpecError` with every problem found."""
+    return _Expander(model).run()
+
+
+class _Expander:
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.growing = Growing(model.profile)
+        self.expansion = Expansion(self.growing, model.library)
+        self.context: dict[str, Any] = {
+            "profile": model.profile_values,
+            "model": {"classes": model.classes, "drop_path": model.spec.drop_path},
+        }
+        self.total = sum(depth for stage in model.spec.stages for _, depth, _, _ in stage.runs)
+        self.seen = 0
+
+    def run(self) -> Graph:
+        spec, image = self.model.spec, self.model.input
+        shape = {"channels": image.channels, "height": image.height, "width": image.width}
+        ref: Ref = self.growing.add("input", make("input", shape), (), self.model.place("input"))
+        if spec.stem:
+            ref = self._use(spec.stem, ref, "stem")
+        ends: list[Ref] = []
+        for i, stage in enumerate(spec.stages):
+            ref = self._stage(stage, i, ref)
+            ends.append(ref)
+        if spec.head:
+            ref = self._use(spec.head, ref, "head")
+        if self.growing.problems:
+            raise SpecError(self.growing.problems)
+        graph = Graph(
+            self.model.name,
+            tuple(self.growing.nodes),
+            tuple(self.growing.scopes),
+            tuple(end for end in ends if end is not None),
+        )
+        self._check(graph, ref)
+        return graph
+
+    def _stage(self, stage: StageSpec, i: int, x: Ref) -> Ref:
+        path, start = f"stages.{i}", x
+        if stage.embed:
+            x = self._use(stage.embed, x, "stages", i, "embed")
+        shared = self._shared(stage, i, x)
+        count = 0
+        for name, depth, args, where in stage.runs:
+            for _ in range(depth):
+                inputs = self._inputs(name, i, where, x, shared)
+                site = self._site("stages", i, *where[:-1], "block")
+                given = {k: self._bound(v, self._argument_site(i, where, k)) for k, v in args.items()}
+                rate = self.model.spec.drop_path * self.seen / max(self.total - 1, 1)
+                context = {**self.context, "block": {"index": self.seen, "drop_path": rate}}
+                x = self.expansion.block(name, f"{path}.blocks.{count}", inputs, given, (site,), context)
+                count += 1
+                self.seen += 1
+        if start is not None and x is not None:
+            place = self.model.place("stages", i)
+            self.growing.scopes.append(Scope(path, "stage", (("x", start),), x, place))
+        return x
+
+    def _argument_site(self, i: int, where: tuple[str | int, ...], name: str) -> Site:
+        run = self.model.spec.stages[i].blocks
+        own = run is None or name in run[int(where[1])].args
+        return self._site("stages", i, *(where if own else ("args",)), name)
+
+    def _inputs(
+        self, name: str, i: int, where: tuple[str | int, ...], x: Ref, shared: dict[str, Ref]
+    ) -> dict[str, Ref]:
+        """The block's inputs: `x`, and the stage's shared nodes of the same names."""
+        site = self._site("stages", i, *where[:-1], "block")
+        first, *others = self.model.library.get(name, *site).spec.inputs
+        inputs: dict[str, Ref] = {first: x}
+        for other in others:
+            bare = other.removesuffix("?")
+            if bare in shared:
+                inputs[bare] = shared[bare]
+            elif bare == other:
+                message = f"the block needs '{bare}', which the stage does not share"
+                self._fail(CmtError("CMT-205", message, hint=f"add it under shared: in stage {i}"), site)
+                inputs[bare] = None
+        return inputs
+
+    def _shared(self, stage: StageSpec, i: int, x: Ref) -> dict[str, Ref]:
+        found: dict[str, Ref] = {}
+        names: dict[str, Any] = {
+            **self.context,
+            "args": {
+                k: self._bound(v, self._site("stages", i, "args", k)).value for k, v in stage.args.items()
+            },
+        }
+        if x is not None:
+            names["x"] = self.growing.types[x].attributes()
+        for j, entry in enumerate(stage.shared):
+            for name, node in entry.items():
+
+                def where(*below: str, key: bool = False, at: int = j, named: str = name) -> Site:
+                    path = ("stages", i, "shared", at, named, *below)
+                    return self.model.place(*path, key=key), ".".join(map(str, path))
+
+                if x is None:
+                    found[name] = None
+                    continue
+                env = Env(names)
+                path = f"stages.{i}.{name}"
+                try:
+                    if name in found or name in ("embed", "blocks"):
+                        raise CmtError("CMT-136", f"the name '{name}' is taken in this stage")
+                    if node.when is not None and not env.formula(node.when):
+                        continue
+                    if node.op is None or node.inputs or node.repeat is not None:
+                        raise CmtError("CMT-205", "a shared node is an operator that reads the stage's map")
+                except CmtError as error:
+                    self._fail(error, where())
+                    found[name] = None
+                    continue
+                found[name] = self.growing.op(path, node.op, node.attributes, None, x, env, where, ())
+        return found
+
+    def _use(self, use: BlockUse, x: Ref, *path: str | int) -> Ref:
+        given = {k: self._bound(v, self._site(*path, "args", k)) for k, v in use.args.items()}
+        site = self._site(*path, "block")
+        first = self.model.library.get(use.block, *site).spec.inputs[0]
+        inputs = {first: x}
+        context: Mapping[str, Any] = {**self.context, "block": {"index": 0, "drop_path": 0.0}}
+        return self.expansion.block(use.block, ".".join(map(str, path)), inputs, given, (site,), context)
+
+    def _bound(self, value: Any, site: Site) -> Bound:
+        """An argument as the model gives it; it may read the profile."""
+        try:
+            return Bound(Env(self.context).evaluate(value), site)
+        except CmtError as error:
+            self._fail(error, site)
+            return Bound(None, site)
+
+    def _site(self, *path: str | int) -> Site:
+        return self.model.place(*path), ".".join(map(str, path))
+
+    def _fail(self, error: CmtError, site: Site) -> None:
+        self.growing.fail(error, site, ())
+
+    def _check(self, graph: Graph, output: Ref) -> None:
+        """Every node must be read, on a way that ends at the output."""
+        live = {output}
+        for node in reversed(graph.nodes):
+            if node.path in live:
+                live.update(node.inputs)
+        dead = [node for node in graph.nodes if node.path not in live and node.path != "input"]
+        if dead or output != graph.output.path:
+            raise SpecError(
+                Problem("CMT-138", "nothing reads this node", node.place, node.path, "remove it, or read it")
+                for node in dead or [graph.output]
+            )

@@ -1,0 +1,198 @@
+"""One use of a block to nodes: arguments bound, `let` computed, `when` and `repeat` carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cmt_dsl.errors import CmtError, did_you_mean
+from cmt_dsl.expand.emit import Growing, Ref
+from cmt_dsl.expand.values import Bound, Env, Site, bind
+from cmt_dsl.ir import Scope
+from cmt_dsl.spec.library import Block, Library
+from cmt_dsl.spec.schema import NodeSpec
+
+MAX_REPEAT = 1000
+
+
+class Expansion:
+    """Expands blocks of a library into a growing graph."""
+
+    def __init__(self, growing: Growing, library: Library) -> None:
+        self.growing = growing
+        self.library = library
+
+    def block(
+        self,
+        name: str,
+        path: str,
+        inputs: Mapping[str, Ref],
+        given: Mapping[str, Bound],
+        trail: tuple[Site, ...],
+        context: Mapping[str, Any],
+    ) -> Ref:
+        """Expand the block `name` at `path`; `inputs` holds only the inputs that are connected.
+
+        `trail` is how we came here, the model's line first; its last entry is this use.
+        """
+        site = trail[-1]
+        block = self.library.get(name, *site)
+        arguments, problems = bind(block, given, site, trail[:-1])
+        self.growing.problems.extend(problems)
+        if problems or any(ref is None for ref in inputs.values()):
+            return None
+        use = _Use(self, block, path, dict(inputs), arguments, trail, context)
+        output = use.run()
+        if output is not None:
+            bound = tuple((k, v) for k, v in inputs.items() if v is not None)
+            self.growing.scopes.append(Scope(path, block.spec.block, bound, output, site[0]))
+        return output
+
+
+class _Use:
+    """The state of one expansion of one block."""
+
+    def __init__(
+        self,
+        expansion: Expansion,
+        block: Block,
+        path: str,
+        inputs: dict[str, Ref],
+        arguments: dict[str, Bound],
+        trail: tuple[Site, ...],
+        context: Mapping[str, Any],
+    ) -> None:
+        self.expansion, self.growing = expansion, expansion.growing
+        self.block, self.path, self.trail, self.context = block, path, trail, context
+        declared = [name.removesuffix("?") for name in block.spec.inputs]
+        self.optional = {name[:-1] for name in block.spec.inputs if name.endswith("?")}
+        self.refs: dict[str, Ref] = dict(inputs)
+        self.previous = self.refs[declared[0]]
+        self.env = Env({**context, "given": {n: n in inputs for n in declared}})
+        for name, ref in inputs.items():
+            self._see(name, ref)
+        for name, bound in arguments.items():
+            self.env.names[name] = bound.value
+            self.env.sites[name] = bound.site
+
+    def run(self) -> Ref:
+        """The block's output."""
+        for name, value in self.block.spec.let.items():
+            site = (self.block.place("let", name), f"let.{name}")
+            try:
+                self._unique(name)
+                self.env.names[name] = self.env.formula(value)
+            except CmtError as error:
+                self.growing.fail(error, site, self.trail)
+                return None
+            origin = self.env.origin(f"${value}") if isinstance(value, str) else None
+            if origin:
+                self.env.sites[name] = origin
+        for index, entry in enumerate(self.block.spec.nodes):
+            for name, node in entry.items():
+                self._node(index, name, node)
+        return self.previous
+
+    def _node(self, index: int, name: str, node: NodeSpec) -> None:
+        path = f"{self.path}.{name}"
+
+        def where(*below: str, key: bool = False) -> Site:
+            at = self.block.node_place(index, *below, key=key)
+            return at, ".".join([path, *below])
+
+        try:
+            self._unique(name)
+            inputs = self._inputs(node)
+            keep = True if node.when is None else bool(self.env.formula(node.when))
+            times = 1 if node.repeat is None else self._times(self.env.formula(node.repeat))
+        except CmtError as error:
+            at = "in" if error.code == "CMT-132" else "when" if node.when is not None else "repeat"
+            self.growing.fail(error, where(at), self.trail)
+            self.refs[name] = self.previous = None
+            return
+        if not keep or times == 0:
+            self._drop(name, inputs, node)
+            return
+        ref: Ref = None
+        for k in range(times):
+            below = path if node.repeat is None else f"{path}.{k}"
+            ref = self._one(below, node, inputs, where)
+            inputs = [ref, *(inputs or [ref])[1:]]
+        self.refs[name] = self.previous = ref
+        self._see(name, ref)
+
+    def _one(self, path: str, node: NodeSpec, inputs: list[Ref] | None, where: Any) -> Ref:
+        if node.op is not None:
+            return self.growing.op(
+                path, node.op, node.attributes, inputs, self.previous, self.env, where, self.trail
+            )
+        assert node.block is not None
+        given: dict[str, Bound] = {}
+        for key, value in node.args.items():
+            try:
+                site = self.env.origin(value) or where("args", key)
+                given[key] = Bound(self.env.evaluate(value), site)
+            except CmtError as error:
+                self.growing.fail(error, where("args", key), self.trail)
+                return None
+        used = self.expansion.library.get(node.block, *where("block"))
+        names = [n.removesuffix("?") for n in used.spec.inputs]
+        values = inputs if inputs is not None else [self.previous]
+        if len(values) > len(names):
+            message = f"'{used.spec.block}' takes {len(names)} inputs, not {len(values)}"
+            self.growing.fail(CmtError("CMT-205", message), where("in"), self.trail)
+            return None
+        connected = {n: v for n, v in zip(names, values, strict=False) if v != ""}
+        for n in used.spec.inputs:
+            if not n.endswith("?") and n not in connected:
+                error = CmtError("CMT-205", f"'{used.spec.block}' needs its input '{n}'", hint="see in:")
+                self.growing.fail(error, where("block"), self.trail)
+                return None
+        trail = (*self.trail, where("block"))
+        return self.expansion.block(node.block, path, connected, given, trail, self.context)
+
+    def _inputs(self, node: NodeSpec) -> list[Ref] | None:
+        """The nodes that `in` names; "" stands for an optional input that is not connected."""
+        if node.inputs is None:
+            return None
+        names = [node.inputs] if isinstance(node.inputs, str) else node.inputs
+        return [self._ref(name, node) for name in names]
+
+    def _ref(self, name: str, node: NodeSpec) -> Ref:
+        if name in self.refs:
+            return self.refs[name]
+        if name in self.optional and (node.block is not None or node.when is not None):
+            return ""
+        if name in self.optional:
+            hint = f"guard the node with when: given.{name}"
+            raise CmtError("CMT-132", f"the optional input '{name}' is not connected here", hint=hint)
+        hint = did_you_mean(name, list(self.refs))
+        raise CmtError("CMT-132", f"no node or input '{name}' above", hint=hint)
+
+    def _drop(self, name: str, inputs: list[Ref] | None, node: NodeSpec) -> None:
+        """A dropped node hands on its first input; one that has none is not there at all."""
+        if node.op == "parameter":
+            self.optional.add(name)
+            self.env.names["given"] = {**self.env.names["given"], name: False}
+            return
+        ref = inputs[0] if inputs else self.previous
+        self.refs[name] = self.previous = ref
+        self._see(name, ref)
+
+    def _times(self, value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_REPEAT:
+            raise CmtError("CMT-142", f"repeat should be a whole number up to {MAX_REPEAT}, not {value!r}")
+        return value
+
+    def _unique(self, name: str) -> None:
+        if name in self.refs or (name in self.env.names and name not in self.context):
+            raise CmtError("CMT-136", f"the name '{name}' is used twice in '{self.block.spec.block}'")
+        if name in self.env.names:
+            raise CmtError("CMT-136", f"'{name}' is a word of the language", hint="choose another name")
+
+    def _see(self, name: str, ref: Ref) -> None:
+        """Let expressions read a node's shape."""
+        if ref:
+            self.env.names[name] = self.growing.types[ref].attributes()
+        if name not in self.env.names["given"]:
+            self.env.names["given"] = {**self.env.names["given"], name: True}

@@ -1,0 +1,132 @@
+"""The graph: immutable nodes in order, the scopes they came from, and readings of both."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from cmt_dsl.errors import Place
+from cmt_dsl.ir.op import Op
+from cmt_dsl.ir.tensor import Init, Param, TensorType
+
+if TYPE_CHECKING:
+    import networkx
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator at one path; `inputs` are the paths of the nodes it reads."""
+
+    path: str
+    op: Op
+    inputs: tuple[str, ...]
+    type: TensorType
+    params: tuple[Param, ...] = ()
+    place: Place | None = dataclasses.field(default=None, compare=False)
+
+    def param_path(self, param: Param) -> str:
+        """The parameter's name everywhere: the node's path, then its own (a bare one: the path)."""
+        return f"{self.path}.{param.name}" if param.name else self.path
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A block, a stage's embedding, the stem or the head: a part of the graph with one output."""
+
+    path: str
+    block: str
+    inputs: tuple[tuple[str, str], ...]
+    """Names of the block's inputs with the nodes bound to them."""
+    output: str
+    place: Place | None = dataclasses.field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class ParamInfo:
+    """A parameter of the whole graph."""
+
+    path: str
+    shape: tuple[int, ...]
+    init: Init
+    trainable: bool
+    decay: bool
+    fan_out: int
+    node: str
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model as operators. Nodes are in topological order; paths are unique."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    scopes: tuple[Scope, ...]
+    stages: tuple[str, ...]
+    """The output node of each stage: the feature pyramid."""
+
+    @cached_property
+    def by_path(self) -> dict[str, Node]:
+        """Nodes by path."""
+        return {node.path: node for node in self.nodes}
+
+    @property
+    def input(self) -> Node:
+        """The image."""
+        return self.nodes[0]
+
+    @property
+    def output(self) -> Node:
+        """The logits (or the last stage's map, for a model without a head)."""
+        return self.nodes[-1]
+
+    @cached_property
+    def params(self) -> tuple[ParamInfo, ...]:
+        """Every parameter and running statistic, in the order of the nodes."""
+        return tuple(self._params())
+
+    def _params(self) -> Iterator[ParamInfo]:
+        for node in self.nodes:
+            for p in node.params:
+                path = node.param_path(p)
+                yield ParamInfo(path, p.shape, p.init, p.trainable, p.decay, p.fan_out, node.path)
+
+    def input_types(self, node: Node) -> tuple[TensorType, ...]:
+        """The types of a node's inputs."""
+        return tuple(self.by_path[path].type for path in node.inputs)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of what the graph computes: paths, operators, wiring and parameter shapes.
+
+        Attributes that only training reads (dropout and drop-path rates) and documentation are not in
+        it, so a checkpoint fits its spec whatever the recipe did with them.
+        """
+        digest = hashlib.sha256()
+        for node in self.nodes:
+            shapes = [(p.name, p.shape) for p in node.params]
+            line = (node.path, *signature(node.op), node.inputs, node.type.shape, shapes)
+            digest.update(repr(line).encode())
+        return digest.hexdigest()
+
+    def nx(self) -> networkx.MultiDiGraph[str]:
+        """A networkx view: an edge for each input, so `add(x, x)` has two."""
+        import networkx
+
+        view: networkx.MultiDiGraph[str] = networkx.MultiDiGraph(name=self.name)
+        for node in self.nodes:
+            view.add_node(node.path, op=node.op, type=node.type)
+        for node in self.nodes:
+            for position, source in enumerate(node.inputs):
+                view.add_edge(source, node.path, position=position)
+        return view
+
+
+def signature(op: Op) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    """An operator's kind and the attributes that are part of its structure."""
+    fields = dataclasses.fields(op)  # type: ignore[arg-type]
+    values = [(f.name, getattr(op, f.name)) for f in fields if f.name not in op.data_like]
+    return op.kind, tuple(values)

@@ -1,0 +1,81 @@
+"""The abstract operator: one class holds every meaning of one operator."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from cmt_dsl.ir.tensor import Param, TensorType
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Array: TypeAlias = "NDArray[np.floating[Any]]"
+Arrays: TypeAlias = "Mapping[str, Array]"
+"""An operator's parameters by name."""
+
+
+class Op(ABC):
+    """An operator of the graph; its dataclass fields are its attributes.
+
+    A subclass is `class Gelu(Op, kind="gelu")` and gives `infer`, `numpy` and `mindspore`;
+    `params` and `macs` where it has any. Its inputs arrive as positional arguments.
+    """
+
+    kind: ClassVar[str]
+    arity: ClassVar[tuple[int, int]] = (1, 1)
+    """Least and most number of inputs."""
+    training_only: ClassVar[bool] = False
+    """Whether the operator passes its input on, outside of training."""
+    data_like: ClassVar[tuple[str, ...]] = ()
+    """Attributes that are values held in the compiled cell, not part of its structure."""
+
+    __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
+    """Attributes are checked strictly when an operator is made from a spec."""
+
+    def __init_subclass__(cls, kind: str, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.kind = kind
+
+    @abstractmethod
+    def infer(self, *x: TensorType) -> TensorType:
+        """The output's type; raises `ShapeError`."""
+
+    def params(self, *x: TensorType) -> tuple[Param, ...]:
+        """The parameters the operator owns, given its inputs' types."""
+        return ()
+
+    def macs(self, out: TensorType, *x: TensorType) -> int:
+        """Multiply-accumulates for one image: convolutions and matrix products only."""
+        return 0
+
+    @abstractmethod
+    def numpy(self, p: Arrays, *x: Array) -> Array:
+        """The reference meaning in inference, on arrays with a batch."""
+
+    @abstractmethod
+    def mindspore(self, ms: Emitter, *x: str) -> str:
+        """The MindSpore expression on the variables `x`; sub-cells are asked of `ms`."""
+
+
+class Emitter(ABC):
+    """What the MindSpore lowering offers to an operator that writes itself down."""
+
+    types: tuple[TensorType, ...]
+    """Types of the node's inputs."""
+    out: TensorType
+    """Type of the node's output."""
+
+    @abstractmethod
+    def cell(self, maker: str, *args: object, **kwargs: object) -> str:
+        """A sub-cell `maker(*args, **kwargs)` named as the node; returns how to call it."""
+
+    @abstractmethod
+    def support(self, name: str, *args: object, **kwargs: object) -> str:
+        """The same, for a class of the support cells, which is copied into the file."""
+
+    @abstractmethod
+    def parameter(self, name: str) -> str:
+        """A bare parameter of the node; returns the expression that reads it."""

@@ -1,0 +1,70 @@
+"""Generated source to a live Cell with its weights and rates."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import importlib.util
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cmt_dsl.ir import Array, Graph
+from cmt_dsl.lower import weights as naming
+from cmt_dsl.lower.mindspore.source import source
+
+
+def to_cell(
+    graph: Graph,
+    *,
+    seed: int = 0,
+    weights: Mapping[str, Array] | None = None,
+    file: Path | None = None,
+) -> Any:
+    """The graph as a `mindspore.nn.Cell`: images `[n, c, h, w]` to logits.
+
+    Graph mode reads source, so the module is written to `file` (default: a folder that goes with
+    the process). Parameters are named by their paths and start from `weights`, or from `seed`.
+    """
+    text = source(graph)
+    path = file or _folder() / f"{graph.name}_{hashlib.sha256(text.encode()).hexdigest()[:12]}.py"
+    path.write_text(text, encoding="utf-8")
+    cell = _module(path).Model()
+    naming.write(cell, graph, weights if weights is not None else naming.initial(graph, seed))
+    set_rates(cell, graph)
+    return cell
+
+
+def set_rates(cell: Any, graph: Graph) -> None:
+    """Give each drop-path cell its rate."""
+    from mindspore import Tensor
+
+    parameters = cell.parameters_dict()
+    for node in graph.nodes:
+        name = naming.mindspore_name(node, "rate")
+        if node.op.kind == "drop_path" and name in parameters:
+            rate: float = getattr(node.op, "rate")  # noqa: B009
+            parameters[name].set_data(Tensor(np.float32(rate)))
+
+
+def _module(path: Path) -> Any:
+    name = f"cmt_generated_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@lru_cache(maxsize=1)
+def _folder() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="cmt-dsl-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

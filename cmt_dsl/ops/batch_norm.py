@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, TensorType
+from cmt_dsl.ops.attributes import Epsilon, Fraction
+
+
+@dataclass(frozen=True)
+class BatchNorm(Op, kind="batch_norm"):
+    """Batch normalisation over n, h, w of each channel, `[n, c, h, w] -> [n, c, h, w]`.
+
+    `momentum` is the weight of the new batch in the running statistics (0.1 where MindSpore says 0.9);
+    the running variance is the unbiased one (Ioffe & Szegedy 2015).
+    """
+
+    eps: Epsilon
+    momentum: Fraction
+
+    def infer(self, *x: TensorType) -> TensorType:
+        x[0].map()
+        return x[0]
+
+    def params(self, *x: TensorType) -> tuple[Param, ...]:
+        c = (x[0].map()[0],)
+        return (
+            Param("weight", c, "ones"),
+            Param("bias", c, "zeros"),
+            Param("running_mean", c, "zeros", trainable=False),
+            Param("running_var", c, "ones", trainable=False),
+        )
+
+    def numpy(self, p: Arrays, *x: Array) -> Array:
+        import numpy as np
+
+        scale = p["weight"] / np.sqrt(p["running_var"] + self.eps)
+        shift = p["bias"] - p["running_mean"] * scale
+        return x[0] * scale[:, None, None] + shift[:, None, None]
+
+    def mindspore(self, ms: Emitter, *x: str) -> str:
+        c = ms.types[0].map()[0]
+        norm = ms.cell("nn.BatchNorm2d", c, eps=self.eps, momentum=round(1 - self.momentum, 10))
+        return f"{norm}({x[0]})"
+
+    @staticmethod
+    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+        return ((BatchNorm(1e-5, 0.1), ((None, 6, 4, 5),)), (BatchNorm(1e-3, 0.01), ((None, 2, 1, 3),)))

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cmt_dsl.errors import ShapeError
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, TensorType
+from cmt_dsl.ops.attributes import Epsilon
+
+
+@dataclass(frozen=True)
+class LayerNorm(Op, kind="layer_norm"):
+    """Normalisation over the channels of each position: `[n, c, h, w]` or `[n, c]`, same shape out.
+
+    On a map this is the LayerNorm that a transformer applies to its tokens (Ba et al. 2016).
+    """
+
+    eps: Epsilon
+
+    def infer(self, *x: TensorType) -> TensorType:
+        if not x[0].batched or len(x[0].shape) not in (2, 4):
+            raise ShapeError("CMT-204", f"needs a map or a vector of features, not {x[0]}")
+        return x[0]
+
+    def params(self, *x: TensorType) -> tuple[Param, ...]:
+        c = (x[0].sizes[0],)
+        return Param("weight", c, "ones"), Param("bias", c, "zeros")
+
+    def numpy(self, p: Arrays, *x: Array) -> Array:
+        import numpy as np
+
+        shape = (-1, *(1,) * (x[0].ndim - 2))
+        centred = x[0] - x[0].mean(1, keepdims=True)
+        variance = np.square(centred).mean(1, keepdims=True)
+        y = centred / np.sqrt(variance + self.eps)
+        return y * p["weight"].reshape(shape) + p["bias"].reshape(shape)
+
+    def mindspore(self, ms: Emitter, *x: str) -> str:
+        c = ms.types[0].sizes[0]
+        if len(ms.types[0].shape) == 2:
+            norm = ms.cell("nn.LayerNorm", (c,), epsilon=self.eps)
+        else:
+            norm = ms.support("ChannelNorm", c, self.eps)
+        return f"{norm}({x[0]})"
+
+    @staticmethod
+    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+        return ((LayerNorm(1e-6), ((None, 6, 4, 5),)), (LayerNorm(1e-5), ((None, 6),)))

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType, broadcast
+
+
+@dataclass(frozen=True)
+class Mul(Op, kind="mul"):
+    """Product of two values, broadcast from the right: a gate, a layer scale."""
+
+    arity = (2, 2)
+
+    def infer(self, *x: TensorType) -> TensorType:
+        return broadcast(x[0], x[1])
+
+    def numpy(self, p: Arrays, *x: Array) -> Array:
+        return x[0] * x[1]
+
+    def mindspore(self, ms: Emitter, *x: str) -> str:
+        return f"{x[0]} * {x[1]}"
+
+    @staticmethod
+    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+        return (
+            (Mul(), ((None, 3, 4, 5), (None, 3, 4, 5))),
+            (Mul(), ((None, 2, 4, 5), (2, 4, 5))),
+            (Mul(), ((None, 2, 4, 5), (1,))),
+        )

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, TensorType
+from cmt_dsl.ops.attributes import Flag, Shape
+
+
+@dataclass(frozen=True)
+class Parameter(Op, kind="parameter"):
+    """A trainable tensor of the given shape, without a batch: a position bias, a gate, a layer scale."""
+
+    shape: Shape
+    init: Literal["zeros", "ones", "normal", "trunc_normal_02"]
+    decay: Flag = False
+    arity = (0, 0)
+
+    def infer(self, *x: TensorType) -> TensorType:
+        return TensorType(self.shape)
+
+    def params(self, *x: TensorType) -> tuple[Param, ...]:
+        return (Param("", self.shape, self.init, decay=self.decay),)
+
+    def numpy(self, p: Arrays, *x: Array) -> Array:
+        return p[""]
+
+    def mindspore(self, ms: Emitter, *x: str) -> str:
+        return ms.parameter("")

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+
+
+@dataclass(frozen=True)
+class Relu(Op, kind="relu"):
+    """Rectified linear unit, x[...] -> x[...]: max(x, 0)."""
+
+    def infer(self, *x: TensorType) -> TensorType:
+        return x[0]
+
+    def numpy(self, p: Arrays, *x: Array) -> Array:
+        import numpy as np
+
+        return np.maximum(x[0], 0)
+
+    def mindspore(self, ms: Emitter, *x: str) -> str:
+        return f"ops.relu({x[0]})"
+
+    @staticmethod
+    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+        return ((Relu(), ((None, 3, 4, 5),)), (Relu(), ((None, 6),)))

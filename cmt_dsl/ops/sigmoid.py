@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+
+
+@dataclass(frozen=True)
+class Sigmoid(Op, kind="sigmoid"):
+    """Logistic function, x[...] -> x[...]: 1 / (1 + exp(-x))."""
+
+    def infer(self, *x: TensorType) -> TensorType:
+        return x[0]
+
+    def numpy(self, p: Arrays, *x: Array) -> Array:
+        import numpy as np
+
+        return 1 / (1 + np.exp(-x[0]))
+
+    def mindspore(self, ms: Emitter, *x: str) -> str:
+        return f"ops.sigmoid({x[0]})"
+
+    @staticmethod
+    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+        return ((Sigmoid(), ((None, 3, 4, 5),)), (Sigmoid(), ((None, 6),)))

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+
+
+@dataclass(frozen=True)
+class Silu(Op, kind="silu"):
+    """Sigmoid-weighted linear unit (swish), x[...] -> x[...]: x σ(x) (Ramachandran et al. 2017)."""
+
+    def infer(self, *x: TensorType) -> TensorType:
+        return x[0]
+
+    def numpy(self, p: Arrays, *x: Array) -> Array:
+        import numpy as np
+
+        return x[0] / (1 + np.exp(-x[0]))
+
+    def mindspore(self, ms: Emitter, *x: str) -> str:
+        return f"{x[0]} * ops.sigmoid({x[0]})"
+
+    @staticmethod
+    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+        return ((Silu(), ((None, 3, 4, 5),)), (Silu(), ((None, 6),)))

@@ -1,0 +1,115 @@
+"""A located tree against a Pydantic model: every problem at once, each with its place."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from cmt_dsl.errors import Problem, SpecError, did_you_mean
+from cmt_dsl.spec.tree import Tree, child, place_of, plain
+
+M = TypeVar("M", bound=BaseModel)
+
+_MISSING = {"missing", "missing_argument", "missing_keyword_only_argument"}
+_UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
+
+
+def check(tree: Tree, model: type[M], *, at: str = "") -> M:
+    """Validate `tree`; raises `SpecError` with one `Problem` for each thing that is wrong.
+
+    `at` is the path of the tree in its document, put before each problem's path.
+    """
+    try:
+        return model.model_validate(plain(tree))
+    except ValidationError as error:
+        raise SpecError(problems(error, tree, known=model, at=at)) from None
+
+
+def problems(
+    error: ValidationError, tree: Tree, *, known: type[BaseModel] | None = None, at: str = ""
+) -> list[Problem]:
+    """Pydantic's findings as placed problems."""
+    found: dict[tuple[str | int, ...], Problem] = {}
+    for item in error.errors(include_url=False):
+        loc, problem = _problem(dict(item), tree, known, at)
+        old = found.get(loc)
+        if old is None:
+            found[loc] = problem
+        elif problem.message not in old.message and old.code == problem.code == "CMT-111":
+            joined = f"{old.message}, or {problem.message}"
+            found[loc] = Problem(old.code, joined, old.place, old.path, old.hint)
+    deepest = [loc for loc in found if not _has_below(loc, found)]
+    return [found[loc] for loc in deepest]
+
+
+def _has_below(loc: tuple[str | int, ...], found: dict[tuple[str | int, ...], Problem]) -> bool:
+    """A union's branches complain at several depths: keep the one nearest to the leaf."""
+    return any(len(o) > len(loc) and o[: len(loc)] == loc for o in found) and bool(loc)
+
+
+def _problem(
+    item: dict[str, Any], tree: Tree, known: type[BaseModel] | None, at: str
+) -> tuple[tuple[str | int, ...], Problem]:
+    kind, loc = str(item["type"]), _within(tree, item["loc"], str(item["type"]))
+    path = ".".join([at, *map(str, loc)] if at else list(map(str, loc)))
+    last = str(loc[-1]) if loc else ""
+    if kind in _UNKNOWN:
+        place = place_of(tree, loc, key=True)
+        hint = did_you_mean(last, _fields(known, loc[:-1]))
+        return loc, Problem("CMT-110", f"unknown key '{last}'", place, path, hint)
+    place = place_of(tree, loc)
+    if kind in _MISSING:
+        return loc, Problem("CMT-112", f"'{last}' is missing", place, path)
+    message = str(item["msg"]).removeprefix("Value error, ")
+    message = message.replace("Input should be", "should be")
+    value = item.get("input")
+    if isinstance(value, (str, int, float, bool)) and kind != "value_error":
+        message += f", not {_shown(value)}"
+    return loc, Problem("CMT-111", message, place, path)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…'"
+
+
+def _within(tree: Tree, loc: Sequence[str | int], kind: str) -> tuple[str | int, ...]:
+    """Pydantic's location without the union tags it puts between real keys."""
+    path: list[str | int] = []
+    at = tree
+    for i, part in enumerate(loc):
+        below = child(at, part)
+        if below is None:
+            last = i == len(loc) - 1
+            if last and kind in _MISSING | _UNKNOWN:
+                path.append(part)
+            continue
+        path.append(part)
+        at = below
+    return tuple(path)
+
+
+def _fields(model: type[BaseModel] | None, path: Sequence[str | int]) -> list[str]:
+    """Keys a mapping at `path` may have, found by walking the model's annotations."""
+    models = [model] if model else []
+    for part in path:
+        models = [sub for m in models for sub in _step(m, part)]
+    names = [f.alias or n for m in models for n, f in m.model_fields.items()]
+    return list(dict.fromkeys(names))
+
+
+def _step(model: type[BaseModel], part: str | int) -> list[type[BaseModel]]:
+    for name, field in model.model_fields.items():
+        if part in (name, field.alias):
+            return _models_in(field.annotation)
+    return [model]
+
+
+def _models_in(annotation: object) -> list[type[BaseModel]]:
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return [annotation]
+    args: Sequence[object] = get_args(annotation)
+    return [m for arg in args for m in _models_in(arg)]

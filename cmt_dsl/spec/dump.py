@@ -1,0 +1,57 @@
+"""A resolved model as YAML that this package's reader reads back the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from cmt_dsl.spec.load import Model
+from cmt_dsl.spec.tree import scalar
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes the strings that our reader (YAML 1.2) would take for numbers or words."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, data: str) -> yaml.ScalarNode:
+    style = None if isinstance(scalar(data), str) else "'"
+    return dumper.represent_scalar(  # pyright: ignore[reportUnknownMemberType]
+        "tag:yaml.org,2002:str", data, style=style
+    )
+
+
+def _number(dumper: yaml.SafeDumper, data: float) -> yaml.ScalarNode:
+    return dumper.represent_scalar(  # pyright: ignore[reportUnknownMemberType]
+        "tag:yaml.org,2002:float", _repr(data)
+    )
+
+
+def _repr(data: float) -> str:
+    text = repr(data)
+    return text.replace("inf", ".inf").replace("nan", ".nan")
+
+
+_Dumper.add_representer(str, _text)
+_Dumper.add_representer(float, _number)
+
+
+def dump_data(data: Any) -> str:
+    """Plain data as YAML."""
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+
+
+def dump(model: Model) -> str:
+    """The model with its profile and every block it uses written out."""
+
+    def data(part: Any) -> dict[str, Any]:
+        return part.model_dump(by_alias=True, exclude_defaults=True)
+
+    whole = data(model.spec)
+    whole["profile"] = data(model.profile)
+    used = sorted(model.library.blocks.items())
+    whole["blocks"] = {name: data(block.spec) for name, block in used}
+    return dump_data(whole)

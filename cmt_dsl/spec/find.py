@@ -1,0 +1,71 @@
+"""Where specs lie: a path as given, beside the file that names it, or the shipped tree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from cmt_dsl.errors import CmtError, Place, did_you_mean
+
+Kind = Literal["models", "blocks", "profiles", "recipes"]
+
+
+def shipped() -> Path:
+    """The `specs/` tree: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    inside = package / "specs"
+    return inside if inside.is_dir() else package.parent / "specs"
+
+
+def names(kind: Kind) -> list[str]:
+    """Names of the shipped files of a kind, sorted."""
+    return sorted(path.stem for path in (shipped() / kind).glob("*.yaml"))
+
+
+def find(
+    name: str, kind: Kind, *, near: Path | None = None, place: Place | None = None, path: str = ""
+) -> Path:
+    """The file that `name` means: a path (with a separator or `.yaml`), or a name.
+
+    A name is looked for beside `near` (the file that mentions it), in `near`'s sibling folder of
+    that kind, then among the shipped specs. Raises CMT-101, or CMT-130 for a block.
+    """
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        base = near.parent if near and not Path(name).is_absolute() else Path()
+        return (base / name) if (base / name).exists() or near else Path(name)
+    folders = [near.parent, near.parent.parent / kind] if near else []
+    for folder in [*folders, shipped() / kind]:
+        file = folder / f"{name}.yaml"
+        if file.is_file() and _is(file, kind):
+            return file
+    known = sorted({f.stem for folder in [*folders[1:], shipped() / kind] for f in folder.glob("*.yaml")})
+    code = "CMT-130" if kind == "blocks" else "CMT-101"
+    raise CmtError(
+        code,
+        f"there is no {kind.removesuffix('s')} '{name}'",
+        hint=did_you_mean(name, known),
+        place=place,
+        path=path,
+    )
+
+
+def _is(file: Path, kind: Kind) -> bool:
+    """Whether a file declares that kind: a model and a block of one name may share a folder."""
+    word = kind.removesuffix("s") + ":"
+    try:
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            return any(line.startswith(word) for _, line in zip(range(200), lines, strict=False))
+    except OSError:
+        return False
+
+
+def shown(path: Path) -> str:
+    """How messages call a file: relative to the working directory where it lies below it."""
+    try:
+        return path.resolve().relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        tree = shipped()
+        resolved = path.resolve()
+        if resolved.is_relative_to(tree):
+            return "specs/" + resolved.relative_to(tree).as_posix()
+        return str(path)

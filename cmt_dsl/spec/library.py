@@ -1,0 +1,114 @@
+"""The blocks a model can name: its own `blocks:`, files beside it, and the shipped ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cmt_dsl.errors import CmtError, Place, Problem, SpecError
+from cmt_dsl.spec.check import check
+from cmt_dsl.spec.expr import is_expression
+from cmt_dsl.spec.find import find, shown
+from cmt_dsl.spec.schema import BlockSpec, ProfileSpec
+from cmt_dsl.spec.tree import Map, Tree, child, place_of, read_file
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block with the text it came from."""
+
+    spec: BlockSpec
+    tree: Tree
+    path: str = ""
+
+    def place(self, *path: str | int, key: bool = False) -> Place:
+        """Where `path` stands in the block's text."""
+        return place_of(self.tree, path, key=key)
+
+    def node_place(self, index: int, *path: str | int, key: bool = False) -> Place:
+        """Where a node, or something inside it, stands."""
+        (name,) = self.spec.nodes[index]
+        return self.place("nodes", index, name, *path, key=key)
+
+
+class Library:
+    """Blocks by name, each read and checked once."""
+
+    def __init__(self, profile: ProfileSpec, near: Path | None) -> None:
+        self.profile = profile
+        self.near = near
+        self.blocks: dict[str, Block] = {}
+
+    def add_inline(self, specs: dict[str, BlockSpec], tree: Tree) -> None:
+        """Take the `blocks:` of a model file."""
+        for name, spec in specs.items():
+            below = child(tree, name)
+            assert below is not None
+            self.blocks[name] = Block(spec, below, f"blocks.{name}")
+
+    def resolve(self, name: str, place: Place, path: str) -> str:
+        """A block's name, which may be `$profile.KEY`."""
+        if not is_expression(name):
+            return name
+        key = name.removeprefix("$").strip().removeprefix("profile.")
+        value = self.profile.values.get(key)
+        if not isinstance(value, str):
+            hint = "a block's name is a word, or $profile.KEY with a word for value"
+            raise CmtError("CMT-130", f"'{name}' names no block", place=place, path=path, hint=hint)
+        return value
+
+    def get(self, name: str, place: Place, path: str) -> Block:
+        """The block called `name`; raises CMT-130, or all the problems of its file."""
+        name = self.resolve(name, place, path)
+        if name not in self.blocks:
+            file = find(name, "blocks", near=self.near, place=place, path=path)
+            tree = read_file(file, shown(file))
+            self.blocks[name] = Block(check(tree, BlockSpec), tree)
+        return self.blocks[name]
+
+    def uses(self, block: Block) -> Iterator[tuple[str, Place, str]]:
+        """The blocks that a block names, with places and paths."""
+        for index, entry in enumerate(block.spec.nodes):
+            for name, node in entry.items():
+                if node.block is not None:
+                    yield node.block, block.node_place(index, name, "block"), f"{name}.block"
+
+    def load_all(self, first: Iterator[tuple[str, Place, str]]) -> None:
+        """Read every block that can be reached; raises one `SpecError` for all problems found."""
+        found: list[Problem] = []
+        done: set[str] = set()
+        for name, place, path in first:
+            self._visit(name, place, path, (), done, found)
+        if found:
+            raise SpecError(found)
+
+    def _visit(
+        self,
+        name: str,
+        place: Place,
+        path: str,
+        chain: tuple[str, ...],
+        done: set[str],
+        found: list[Problem],
+    ) -> None:
+        try:
+            name = self.resolve(name, place, path)
+            if name in chain:
+                loop = " → ".join([*chain[chain.index(name) :], name])
+                raise CmtError("CMT-134", f"a block contains itself: {loop}", place=place, path=path)
+            if name in done:
+                return
+            block = self.get(name, place, path)
+        except CmtError as error:
+            found.extend(error.problems)
+            done.add(name)
+            return
+        for used, at, below in self.uses(block):
+            self._visit(used, at, below, (*chain, name), done, found)
+        done.add(name)
+
+
+def blocks_tree(tree: Tree) -> Tree:
+    """The `blocks:` part of a model's tree (an empty mapping where there is none)."""
+    return child(tree, "blocks") or Map({}, {}, tree.place)
