@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmt_dsl.cost import Cost, cost
+from cmt_dsl.errors import CmtError, SpecError
 from cmt_dsl.expand import expand
 from cmt_dsl.ir import Array, Graph
-from cmt_dsl.spec import Model, load, load_text
+from cmt_dsl.spec import Model, Reading, read, read_model_text
 
 if TYPE_CHECKING:
     from mindspore import nn
 
 __all__ = ["Cost", "Graph", "Model", "build", "cost", "load", "load_text", "run", "source", "to_cell"]
+
+
+def load(spec: str | Path, *, set: Mapping[str, Any] | None = None, overrides: Sequence[str] = ()) -> Model:
+    """Read and check a model: a path, or the name of a shipped one.
+
+    `set` maps dotted paths to values; `overrides` are the same as `path=value` texts. Raises
+    `SpecError` with every problem found, those of its shapes included.
+    """
+    return _checked(read(spec, set=set, overrides=tuple(overrides)))
+
+
+def load_text(text: str, name: str = "<text>", *, set: Mapping[str, Any] | None = None) -> Model:
+    """Read and check a model given as text, such as a checkpoint's embedded spec."""
+    return _checked(read_model_text(text, name, set=set))
+
+
+def _checked(reading: Reading) -> Model:
+    if reading.model is not None and not reading.problems:
+        return reading.model
+    problems = list(reading.problems)
+    if reading.model is not None:
+        try:
+            expand(reading.model)
+        except CmtError as error:
+            problems += error.problems
+    raise SpecError(problems)
 
 
 def build(model: Model) -> Graph:

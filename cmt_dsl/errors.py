@@ -127,11 +127,22 @@ class SpecError(CmtError):
     """All the problems of a spec, in the order of their places, each once."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        unique = list(dict.fromkeys(problems))
+        first_of: dict[tuple[object, ...], Problem] = {}
+        for p in problems:  # repeated blocks repeat their problems: the same place, other paths
+            first_of.setdefault((p.code, p.message, p.place), p)
+        unique = list(first_of.values())
         unique.sort(key=lambda p: p.place or Place("", 0, 0))
         first = unique[0]
         super().__init__(first.code, first.message)
         self.problems = tuple(unique)
+
+
+class Known(CmtError):
+    """What follows from a problem that is reported already; says nothing itself."""
+
+    def __init__(self) -> None:
+        super().__init__("CMT-301", "follows from another problem")
+        self.problems = ()
 
 
 class ShapeError(CmtError):

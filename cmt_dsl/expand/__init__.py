@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cmt_dsl.errors import CmtError, Problem, SpecError
+from cmt_dsl.errors import CmtError, Known, Problem, SpecError
 from cmt_dsl.expand.block import Expansion
 from cmt_dsl.expand.emit import Growing, Ref
-from cmt_dsl.expand.values import Bound, Env, Site
-from cmt_dsl.ir import Graph, Scope
+from cmt_dsl.expand.values import BROKEN, Bound, Env, Site
+from cmt_dsl.ir import STAGE, Graph, Scope
 from cmt_dsl.ops import make
 from cmt_dsl.spec import Model
 from cmt_dsl.spec.schema import BlockUse, StageSpec
@@ -46,6 +46,8 @@ class _Expander:
             ref = self._use(spec.head, ref, "head")
         if self.growing.problems:
             raise SpecError(self.growing.problems)
+        if ref is None:
+            raise Known
         graph = Graph(
             self.model.name,
             tuple(self.growing.nodes),
@@ -68,12 +70,14 @@ class _Expander:
                 given = {k: self._bound(v, self._argument_site(i, where, k)) for k, v in args.items()}
                 rate = self.model.spec.drop_path * self.seen / max(self.total - 1, 1)
                 context = {**self.context, "block": {"index": self.seen, "drop_path": rate}}
-                x = self.expansion.block(name, f"{path}.blocks.{count}", inputs, given, (site,), context)
+                y = self.expansion.block(name, f"{path}.blocks.{count}", inputs, given, (site,), context)
+                # A block that stands several times keeps its map's shape: so later stages are looked at too.
+                x = x if y is None and depth > 1 else y
                 count += 1
                 self.seen += 1
         if start is not None and x is not None:
             place = self.model.place("stages", i)
-            self.growing.scopes.append(Scope(path, "stage", (("x", start),), x, place))
+            self.growing.scopes.append(Scope(path, STAGE, (("x", start),), x, place))
         return x
 
     def _argument_site(self, i: int, where: tuple[str | int, ...], name: str) -> Site:
@@ -86,7 +90,11 @@ class _Expander:
     ) -> dict[str, Ref]:
         """The block's inputs: `x`, and the stage's shared nodes of the same names."""
         site = self._site("stages", i, *where[:-1], "block")
-        first, *others = self.model.library.get(name, *site).spec.inputs
+        try:
+            first, *others = self.model.library.get(name, *site).spec.inputs
+        except CmtError as error:
+            self.growing.problems.extend(error.problems)
+            return {"x": None}
         inputs: dict[str, Ref] = {first: x}
         for other in others:
             bare = other.removesuffix("?")
@@ -137,7 +145,11 @@ class _Expander:
     def _use(self, use: BlockUse, x: Ref, *path: str | int) -> Ref:
         given = {k: self._bound(v, self._site(*path, "args", k)) for k, v in use.args.items()}
         site = self._site(*path, "block")
-        first = self.model.library.get(use.block, *site).spec.inputs[0]
+        try:
+            first = self.model.library.get(use.block, *site).spec.inputs[0]
+        except CmtError as error:
+            self.growing.problems.extend(error.problems)
+            return None
         inputs = {first: x}
         context: Mapping[str, Any] = {**self.context, "block": {"index": 0, "drop_path": 0.0}}
         return self.expansion.block(use.block, ".".join(map(str, path)), inputs, given, (site,), context)
@@ -148,7 +160,7 @@ class _Expander:
             return Bound(Env(self.context).evaluate(value), site)
         except CmtError as error:
             self._fail(error, site)
-            return Bound(None, site)
+            return Bound(BROKEN, site)
 
     def _site(self, *path: str | int) -> Site:
         return self.model.place(*path), ".".join(map(str, path))

@@ -7,7 +7,7 @@ from typing import Any
 
 from cmt_dsl.errors import CmtError, did_you_mean
 from cmt_dsl.expand.emit import Growing, Ref
-from cmt_dsl.expand.values import Bound, Env, Site, bind
+from cmt_dsl.expand.values import BROKEN, Bound, Env, Site, bind
 from cmt_dsl.ir import Scope
 from cmt_dsl.spec.library import Block, Library
 from cmt_dsl.spec.schema import NodeSpec
@@ -36,11 +36,13 @@ class Expansion:
         `trail` is how we came here, the model's line first; its last entry is this use.
         """
         site = trail[-1]
-        block = self.library.get(name, *site)
+        try:
+            block = self.library.get(name, *site)
+        except CmtError as error:
+            self.growing.problems.extend(error.problems)
+            return None
         arguments, problems = bind(block, given, site, trail[:-1])
         self.growing.problems.extend(problems)
-        if problems or any(ref is None for ref in inputs.values()):
-            return None
         use = _Use(self, block, path, dict(inputs), arguments, trail, context)
         output = use.run()
         if output is not None:
@@ -74,6 +76,7 @@ class _Use:
         for name, bound in arguments.items():
             self.env.names[name] = bound.value
             self.env.sites[name] = bound.site
+        self.env.broken |= block.spec.args.keys() - arguments.keys()
 
     def run(self) -> Ref:
         """The block's output."""
@@ -84,7 +87,8 @@ class _Use:
                 self.env.names[name] = self.env.formula(value)
             except CmtError as error:
                 self.growing.fail(error, site, self.trail)
-                return None
+                self.env.broken.add(name)
+                continue
             origin = self.env.origin(f"${value}") if isinstance(value, str) else None
             if origin:
                 self.env.sites[name] = origin
@@ -109,6 +113,7 @@ class _Use:
             at = "in" if error.code == "CMT-132" else "when" if node.when is not None else "repeat"
             self.growing.fail(error, where(at), self.trail)
             self.refs[name] = self.previous = None
+            self._see(name, None)
             return
         if not keep or times == 0:
             self._drop(name, inputs, node)
@@ -134,8 +139,12 @@ class _Use:
                 given[key] = Bound(self.env.evaluate(value), site)
             except CmtError as error:
                 self.growing.fail(error, where("args", key), self.trail)
-                return None
-        used = self.expansion.library.get(node.block, *where("block"))
+                given[key] = Bound(BROKEN, where("args", key))
+        try:
+            used = self.expansion.library.get(node.block, *where("block"))
+        except CmtError as error:
+            self.growing.problems.extend(error.problems)
+            return None
         names = [n.removesuffix("?") for n in used.spec.inputs]
         values = inputs if inputs is not None else [self.previous]
         if len(values) > len(names):
@@ -194,5 +203,7 @@ class _Use:
         """Let expressions read a node's shape."""
         if ref:
             self.env.names[name] = self.growing.types[ref].attributes()
+        elif ref is None:
+            self.env.broken.add(name)
         if name not in self.env.names["given"]:
             self.env.names["given"] = {**self.env.names["given"], name: True}

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from cmt_dsl.errors import CmtError, Place, Problem, did_you_mean
+from cmt_dsl.errors import CmtError, Known, Place, Problem, did_you_mean
 from cmt_dsl.spec.expr import is_expression, parse
 from cmt_dsl.spec.library import Block
 from cmt_dsl.spec.schema import Argument
+
+BROKEN = object()
+"""Stands for an argument whose value has a problem that is reported already."""
 
 Site = tuple[Place, str]
 """A place in a file and the path that stands there."""
@@ -29,6 +32,8 @@ class Env:
 
     names: dict[str, Any]
     sites: dict[str, Site] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
+    """Names whose value has a problem that is reported already."""
 
     def origin(self, value: Any) -> Site | None:
         """Where the first written value that `value` depends on stands."""
@@ -43,11 +48,16 @@ class Env:
         """An attribute's value: expressions computed, lists as tuples."""
         if isinstance(value, list):
             return tuple(self.evaluate(item) for item in cast("list[Any]", value))
-        return parse(value).evaluate(self.names) if is_expression(value) else value
+        return self.formula(value) if is_expression(value) else value
 
     def formula(self, value: Any) -> Any:
         """A value in a place that is always an expression: `let` and `when`."""
-        return parse(value).evaluate(self.names) if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        expression = parse(value)
+        if not self.broken.isdisjoint(expression.names):
+            raise Known
+        return expression.evaluate(self.names)
 
 
 def placed(error: CmtError, site: Site, trail: tuple[Site, ...], origin: Site | None = None) -> list[Problem]:
@@ -73,11 +83,14 @@ def bind(
     for name, argument in declared.items():
         if name in given:
             value = given[name]
+            if value.value is BROKEN:
+                continue
             wrong = _wrong(argument, value.value)
             if wrong:
                 error = CmtError("CMT-142", f"{name} {wrong}", hint=argument.doc)
                 found.extend(placed(error, value.site, trail))
-            bound[name] = value
+            else:
+                bound[name] = value
         elif argument.optional or argument.default is not None:
             bound[name] = Bound(argument.default, (block.place("args", name), f"args.{name}"))
         else:

@@ -1,10 +1,11 @@
 """What the compiler sees: types, parameters, operators, nodes, scopes, one immutable graph."""
 
-from cmt_dsl.ir.graph import Graph, Node, ParamInfo, Scope, signature
+from cmt_dsl.ir.graph import STAGE, Graph, Node, ParamInfo, Scope, above, signature
 from cmt_dsl.ir.op import Array, Arrays, Emitter, Op
 from cmt_dsl.ir.tensor import Init, Param, TensorType, broadcast
 
 __all__ = [
+    "STAGE",
     "Array",
     "Arrays",
     "Emitter",
@@ -16,6 +17,7 @@ __all__ = [
     "ParamInfo",
     "Scope",
     "TensorType",
+    "above",
     "broadcast",
     "signature",
 ]

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import networkx
 
 
+STAGE = "stage"
+"""What a scope that is a whole stage is called."""
+
+
 @dataclass(frozen=True)
 class Node:
     """One operator at one path; `inputs` are the paths of the nodes it reads."""
@@ -73,6 +77,21 @@ class Graph:
         """Nodes by path."""
         return {node.path: node for node in self.nodes}
 
+    @cached_property
+    def children(self) -> dict[str, tuple[Node | Scope, ...]]:
+        """What lies directly in each scope, in order; the whole model's own under ""."""
+        scopes = {scope.path: scope for scope in self.scopes}
+        found: dict[str, list[Node | Scope]] = {path: [] for path in (*scopes, "")}
+        placed: set[str] = set()
+        for node in self.nodes:
+            item: Node | Scope = node
+            for path in [*(p for p in above(node.path) if p in scopes), ""]:
+                if item.path not in placed:
+                    placed.add(item.path)
+                    found[path].append(item)
+                item = scopes.get(path, item)
+        return {path: tuple(items) for path, items in found.items()}
+
     @property
     def input(self) -> Node:
         """The image."""
@@ -123,6 +142,12 @@ class Graph:
             for position, source in enumerate(node.inputs):
                 view.add_edge(source, node.path, position=position)
         return view
+
+
+def above(path: str) -> list[str]:
+    """The paths that `path` lies below, innermost first."""
+    parts = path.split(".")
+    return [".".join(parts[:i]) for i in range(len(parts) - 1, 0, -1)]
 
 
 def signature(op: Op) -> tuple[str, tuple[tuple[str, Any], ...]]:

@@ -38,10 +38,7 @@ class Conv2d(Op, kind="conv2d"):
                 raise ShapeError("CMT-202", message, attribute="kernel")
             if self.padding == 0 and self.stride > 1 and side % self.stride:
                 message = f"stride {self.stride} does not divide the {name} {side}"
-                near = side - side % self.stride
-                hint = (
-                    f"the grid here is {h}×{w}; make the {name} {near or self.stride} or {near + self.stride}"
-                )
+                hint = f"the grid here is {h}×{w}: choose another input size, or a stride that divides it"
                 raise ShapeError("CMT-202", message, attribute="stride", hint=hint)
         sides = (window(s, self.kernel, self.stride, self.padding) for s in (h, w))
         return TensorType((None, self.out, *sides))

@@ -2,6 +2,6 @@
 
 from cmt_dsl.spec.check import check
 from cmt_dsl.spec.find import names
-from cmt_dsl.spec.load import Model, load, load_document, load_text
+from cmt_dsl.spec.load import Model, Reading, load_document, read, read_model_text
 
-__all__ = ["Model", "check", "load", "load_document", "load_text", "names"]
+__all__ = ["Model", "Reading", "check", "load_document", "names", "read", "read_model_text"]

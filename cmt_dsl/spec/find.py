@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from cmt_dsl.errors import CmtError, Place, did_you_mean
 
 Kind = Literal["models", "blocks", "profiles", "recipes"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def shipped() -> Path:

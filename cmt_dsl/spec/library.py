@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmt_dsl.errors import CmtError, Place, Problem, SpecError
+from cmt_dsl.errors import CmtError, Known, Place, Problem
 from cmt_dsl.spec.check import check
 from cmt_dsl.spec.expr import is_expression
 from cmt_dsl.spec.find import find, shown
@@ -39,6 +39,7 @@ class Library:
         self.profile = profile
         self.near = near
         self.blocks: dict[str, Block] = {}
+        self.failed: set[str] = set()
 
     def add_inline(self, specs: dict[str, BlockSpec], tree: Tree) -> None:
         """Take the `blocks:` of a model file."""
@@ -59,8 +60,16 @@ class Library:
         return value
 
     def get(self, name: str, place: Place, path: str) -> Block:
-        """The block called `name`; raises CMT-130, or all the problems of its file."""
-        name = self.resolve(name, place, path)
+        """The block called `name`; raises CMT-130, all the problems of its file, or `Known` the next time."""
+        if name in self.failed:
+            raise Known
+        try:
+            return self._get(self.resolve(name, place, path), place, path)
+        except CmtError:
+            self.failed.add(name)
+            raise
+
+    def _get(self, name: str, place: Place, path: str) -> Block:
         if name not in self.blocks:
             file = find(name, "blocks", near=self.near, place=place, path=path)
             tree = read_file(file, shown(file))
@@ -74,14 +83,13 @@ class Library:
                 if node.block is not None:
                     yield node.block, block.node_place(index, name, "block"), f"{name}.block"
 
-    def load_all(self, first: Iterator[tuple[str, Place, str]]) -> None:
-        """Read every block that can be reached; raises one `SpecError` for all problems found."""
+    def load_all(self, first: Iterator[tuple[str, Place, str]]) -> list[Problem]:
+        """Read every block that can be reached; the problems found."""
         found: list[Problem] = []
         done: set[str] = set()
         for name, place, path in first:
             self._visit(name, place, path, (), done, found)
-        if found:
-            raise SpecError(found)
+        return found
 
     def _visit(
         self,
@@ -95,6 +103,7 @@ class Library:
         try:
             name = self.resolve(name, place, path)
             if name in chain:
+                self.failed.add(name)
                 loop = " → ".join([*chain[chain.index(name) :], name])
                 raise CmtError("CMT-134", f"a block contains itself: {loop}", place=place, path=path)
             if name in done:

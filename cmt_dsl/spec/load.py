@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,21 +69,23 @@ def load_document(name: str, kind: str = "models") -> Map:
     return _mapping(read_file(path, shown(path)))
 
 
-def load(spec: str | Path, *, set: Sets | None = None, overrides: tuple[str, ...] = ()) -> Model:
-    """Read and check a model.
+@dataclass
+class Reading:
+    """What came of reading a model: the model where one could be made, and the problems met."""
 
-    `spec` is a path or the name of a shipped model; `set` maps dotted paths to values, and
-    `overrides` are the same as `path=value` texts. Raises `SpecError` with every problem found.
-    """
+    model: Model | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read(spec: str | Path, *, set: Sets | None = None, overrides: tuple[str, ...] = ()) -> Reading:
+    """Read and check a model; problems are gathered as far as sense can be made of the rest."""
     path = find(str(spec), "models")
-    tree, lineage = _read_chain(path, ())
-    return _model(_edited(tree, set, overrides), lineage, path)
+    return _read(lambda found: _read_chain(path, (), found), set, overrides, path)
 
 
-def load_text(text: str, name: str = "<text>", *, set: Sets | None = None) -> Model:
-    """Read and check a model given as text (such as a checkpoint's embedded spec)."""
-    tree, lineage = _extended(_mapping(read_text(text, name)), None, ())
-    return _model(_edited(tree, set, ()), lineage, None)
+def read_model_text(text: str, name: str, *, set: Sets | None = None) -> Reading:
+    """The same for a model given as text (such as a checkpoint's embedded spec)."""
+    return _read(lambda found: _extended(_mapping(read_text(text, name)), None, (), found), set, (), None)
 
 
 def _mapping(tree: Tree) -> Map:
@@ -92,31 +94,43 @@ def _mapping(tree: Tree) -> Map:
     return tree
 
 
-def _edited(tree: Map, sets: Sets | None, overrides: tuple[str, ...]) -> Map:
-    edits = [(path, from_value(value, Place(f"set {path}", 1, 1))) for path, value in (sets or {}).items()]
-    edits += [parse_override(text) for text in overrides]
-    return _apply(tree, edits)
+def _read(
+    source: Callable[[list[Problem]], tuple[Map, tuple[str, ...]]],
+    sets: Sets | None,
+    overrides: tuple[str, ...],
+    path: Path | None,
+) -> Reading:
+    reading = Reading()
+    try:
+        tree, lineage = source(reading.problems)
+        edits = [(p, from_value(value, Place(f"set {p}", 1, 1))) for p, value in (sets or {}).items()]
+        for text in overrides:
+            edits.append(parse_override(text))
+        tree = _apply(tree, edits, reading.problems)
+        reading.model = _model(tree, lineage, path, reading.problems)
+    except CmtError as error:
+        reading.problems.extend(error.problems)
+    return reading
 
 
-def _apply(tree: Map, edits: list[tuple[str, Tree]]) -> Map:
-    """The edits in order; raises one `SpecError` for all that have no place to go."""
-    found: list[Problem] = []
+def _apply(tree: Map, edits: list[tuple[str, Tree]], found: list[Problem]) -> Map:
+    """The edits in order; those that have no place to go are problems."""
     for path, value in edits:
         try:
             tree = put(tree, path, value, place=value.place)
         except CmtError as error:
             found.extend(error.problems)
-    if found:
-        raise SpecError(found)
     return tree
 
 
-def _read_chain(path: Path, chain: tuple[Path, ...]) -> tuple[Map, tuple[str, ...]]:
+def _read_chain(path: Path, chain: tuple[Path, ...], found: list[Problem]) -> tuple[Map, tuple[str, ...]]:
     tree = _mapping(read_file(path, shown(path)))
-    return _extended(tree, path, chain)
+    return _extended(tree, path, chain, found)
 
 
-def _extended(tree: Map, path: Path | None, chain: tuple[Path, ...]) -> tuple[Map, tuple[str, ...]]:
+def _extended(
+    tree: Map, path: Path | None, chain: tuple[Path, ...], found: list[Problem]
+) -> tuple[Map, tuple[str, ...]]:
     """The tree on top of what it extends, and the names of the models it descends from."""
     own = child(tree, "model")
     lineage = (str(own.value),) if isinstance(own, Leaf) else ()
@@ -142,11 +156,11 @@ def _extended(tree: Map, path: Path | None, chain: tuple[Path, ...]) -> tuple[Ma
             raise CmtError(
                 "CMT-133", "more than 16 models extend each other", place=base_name.place, path="extends"
             )
-        base, ancestors = _read_chain(base_path, here)
+        base, ancestors = _read_chain(base_path, here, found)
         merged = merge(base, tree)
         assert isinstance(merged, Map)
         tree, lineage = merged, (*lineage, *ancestors)
-    return _apply(tree, edits), lineage
+    return _apply(tree, edits, found), lineage
 
 
 def _at_key(value: Tree, key: Place) -> Tree:
@@ -154,29 +168,42 @@ def _at_key(value: Tree, key: Place) -> Tree:
     return Leaf(None, key) if isinstance(value, Leaf) and value.value is None else value
 
 
-def _model(tree: Map, lineage: tuple[str, ...], path: Path | None) -> Model:
+def _model(tree: Map, lineage: tuple[str, ...], path: Path | None, found: list[Problem]) -> Model | None:
     for word in ("block", "recipe"):
         if word in tree.items and "model" not in tree.items:
             message = f"this is a {word} file, not a model"
             raise CmtError("CMT-109", message, place=tree.keys[word])
     tree = with_stage_defaults(tree)
-    found: list[Problem] = []
-    spec: ModelSpec | None = None
-    profile: ProfileSpec | None = None
-    try:
-        spec = check(tree, ModelSpec)
-    except SpecError as error:
-        found.extend(error.problems)
+    spec = _spec(tree, found)
     try:
         profile = _profile(tree, lineage, path)
     except CmtError as error:
         found.extend(error.problems)
+        return None
     if spec is None or profile is None:
-        raise SpecError(found)
+        return None
     library = Library(profile, path)
     library.add_inline(spec.blocks, blocks_tree(tree))
-    library.load_all(_uses(spec, tree))
+    found.extend(library.load_all(_uses(spec, tree)))
     return Model(spec, tree, library, lineage)
+
+
+def _spec(tree: Map, found: list[Problem]) -> ModelSpec | None:
+    """The checked spec; unknown keys alone do not keep the rest from being looked at."""
+    try:
+        return check(tree, ModelSpec)
+    except SpecError as error:
+        found.extend(error.problems)
+        if any(p.code != "CMT-110" for p in error.problems):
+            return None
+        for p in error.problems:
+            pruned = put(tree, p.path, Leaf(None, tree.place), place=tree.place)
+            assert isinstance(pruned, Map)
+            tree = pruned
+    try:
+        return check(tree, ModelSpec)
+    except SpecError:
+        return None
 
 
 def _profile(tree: Map, lineage: tuple[str, ...], path: Path | None) -> ProfileSpec | None:

@@ -42,10 +42,7 @@ class GeluErf(nn.Cell):
         self.saved = GeluErfSaved()
 
     def construct(self, x):
-        if self.native:
-            return ops.gelu(x, approximate="none")
-        y, _ = self.saved(x)
-        return y
+        return ops.gelu(x, approximate="none") if self.native else self.saved(x)[0]
 
 
 class GeluTanhSaved(nn.Cell):
@@ -72,10 +69,7 @@ class GeluTanh(nn.Cell):
         self.saved = GeluTanhSaved()
 
     def construct(self, x):
-        if self.native:
-            return ops.gelu(x, approximate="tanh")
-        y, _ = self.saved(x)
-        return y
+        return ops.gelu(x, approximate="tanh") if self.native else self.saved(x)[0]
 
 
 class ChannelNormSaved(nn.Cell):
@@ -89,7 +83,6 @@ class ChannelNormSaved(nn.Cell):
         super().__init__()
         self.channels = channels
         self.eps = eps
-        self.matmul = ops.MatMul()
         self.batch = ops.BatchMatMul()
         self.batch_tb = ops.BatchMatMul(transpose_b=True)
 
@@ -101,7 +94,7 @@ class ChannelNormSaved(nn.Cell):
         centred = x - self.batch(ones, self.batch(mean, x))
         inv = ops.rsqrt(self.batch(mean, ops.square(centred)) + self.eps)
         scale = self.batch(ops.broadcast_to(gamma.reshape(1, c, 1), (n, c, 1)), inv)
-        shift = self.matmul(beta.reshape(c, 1), ops.ones((1, size), ms.float32))
+        shift = ops.MatMul()(beta.reshape(c, 1), ops.ones((1, size), ms.float32))
         return centred * scale + shift, centred, inv, scale
 
     def bprop(self, x, gamma, beta, out, dout):
@@ -117,9 +110,8 @@ class ChannelNormSaved(nn.Cell):
         spread = ops.cast(self.batch(ones, b), ms.float32)
         dx = ops.addn((dy * scale, centred * spread, ops.cast(self.batch(ones, a), ms.float32)))
         dgamma = ops.ReduceSum()(self.batch_tb(t, inv), (0, 2))
-        dbeta = ops.ReduceSum()(
-            self.matmul(dy.reshape(n * c, size), ops.ones((size, 1), ms.float32)).reshape(n, c), 0
-        )
+        sums = ops.MatMul()(dy.reshape(n * c, size), ops.ones((size, 1), ms.float32))
+        dbeta = ops.ReduceSum()(sums.reshape(n, c), 0)
         return dx, dgamma, dbeta
 
 
@@ -175,11 +167,8 @@ class DepthwiseInputGrad(nn.Cell):
         return y
 
     def bprop(self, x, weight, y, out, dout):
-        return (
-            self.conv(dout, ops.ReverseV2((2, 3))(ops.cast(weight, ops.DType()(dout)))),
-            ops.zeros_like(weight),
-            dout,
-        )
+        turned = ops.ReverseV2((2, 3))(ops.cast(weight, ops.DType()(dout)))
+        return self.conv(dout, turned), ops.zeros_like(weight), dout
 
 
 class DepthwiseConv(nn.Cell):
@@ -212,18 +201,13 @@ class DepthwiseConv(nn.Cell):
 class SoftmaxSaved(nn.Cell):
     """Softmax over the last axis; its gradient p * dy - p * sum(p * dy) takes the sum as a product with ones."""
 
-    def __init__(self):
-        super().__init__()
-        self.softmax = ops.Softmax(-1)
-        self.matmul = ops.MatMul()
-
     def construct(self, x):
-        return self.softmax(x)
+        return ops.softmax(x, -1)
 
     def bprop(self, x, out, dout):
         size = x.shape[-1]
         t = out * dout
-        total = self.matmul(t.reshape(-1, size), ops.ones((size, size), t.dtype))
+        total = ops.MatMul()(t.reshape(-1, size), ops.ones((size, size), t.dtype))
         return (t - out * total.reshape(x.shape),)
 
 
@@ -233,13 +217,11 @@ class Softmax(nn.Cell):
     def __init__(self):
         super().__init__()
         self.native = ms.get_context("device_target") != "CPU"
-        self.softmax = ops.Softmax(-1)
         self.saved = SoftmaxSaved()
 
     def construct(self, x):
         v = x.astype(ms.float32)
-        p = self.softmax(v) if self.native else self.saved(v)
-        return p.astype(x.dtype)
+        return (ops.softmax(v, -1) if self.native else self.saved(v)).astype(x.dtype)
 
 
 class DropPath(nn.Cell):
@@ -274,11 +256,10 @@ class GlobalAvgPool(nn.Cell):
     def __init__(self):
         super().__init__()
         self.native = ms.get_context("device_target") != "CPU"
-        self.matmul = ops.MatMul()
 
     def construct(self, x):
         n, c, h, w = x.shape
         if self.native:
             return ops.ReduceMean()(x, (2, 3))
         column = ops.full((h * w, 1), 1.0 / (h * w), dtype=x.dtype)
-        return self.matmul(x.reshape(n * c, h * w), column).reshape(n, c)
+        return ops.MatMul()(x.reshape(n * c, h * w), column).reshape(n, c)

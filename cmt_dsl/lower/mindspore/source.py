@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
-from cmt_dsl.ir import Emitter, Graph, Node, Scope, TensorType
+from cmt_dsl.ir import Emitter, Graph, Node, Scope, TensorType, above
 from cmt_dsl.lower.mindspore.support import with_support
 from cmt_dsl.lower.weights import attribute
 
@@ -40,22 +40,6 @@ class _Writer:
         self.classes: dict[str, _Class] = {}
         self.of_scope: dict[str, _Class] = {}
         self.support: dict[str, None] = {}
-        self.scopes = {scope.path: scope for scope in graph.scopes}
-        self.children: dict[str, list[Node | Scope]] = {path: [] for path in (*self.scopes, ROOT)}
-        placed: set[str] = set()
-        for node in graph.nodes[1:]:
-            item: Node | Scope = node
-            for path in [*self._above(node.path), ROOT]:
-                if item.path not in placed:
-                    placed.add(item.path)
-                    self.children[path].append(item)
-                item = self.scopes.get(path, item)
-
-    def _above(self, path: str) -> list[str]:
-        """The scopes a path lies in, innermost first."""
-        parts = path.split(".")
-        paths = (".".join(parts[:i]) for i in range(len(parts) - 1, 0, -1))
-        return [p for p in paths if p in self.scopes]
 
     def module(self) -> str:
         graph = self.graph
@@ -97,8 +81,8 @@ class _Writer:
     def _share(self) -> None:
         """Mark the outermost classes that stand more than once: they compile once."""
         for path, made in self.of_scope.items():
-            above = [self.of_scope[p] for p in self._above(path)]
-            if len(made.paths) > 1 and not any(len(c.paths) > 1 for c in above):
+            around = [self.of_scope[p] for p in above(path) if p in self.of_scope]
+            if len(made.paths) > 1 and not any(len(c.paths) > 1 for c in around):
                 made.lazy = True
 
     def _text(self, made: _Class) -> str:
@@ -132,8 +116,11 @@ class _Body:
                 names.append(attribute(name) if name != "x" else "x")
                 self.variables[path] = names[-1]
         self.inputs = names
-        for item in writer.children[scope.path]:
-            self._node(item) if isinstance(item, Node) else self._scope(item)
+        for item in writer.graph.children[scope.path]:
+            if isinstance(item, Scope):
+                self._scope(item)
+            elif item.path != writer.graph.input.path:
+                self._node(item)
 
     def text(self) -> str:
         makes = [
