@@ -64,10 +64,10 @@ class _Expander:
         shared = self._shared(stage, i, x)
         count = 0
         for name, depth, args, where in stage.runs:
+            site = self._site("stages", i, *where[:-1], "block")
+            given = {k: self._bound(v, self._argument_site(i, where, k)) for k, v in args.items()}
             for _ in range(depth):
                 inputs = self._inputs(name, i, where, x, shared)
-                site = self._site("stages", i, *where[:-1], "block")
-                given = {k: self._bound(v, self._argument_site(i, where, k)) for k, v in args.items()}
                 rate = self.model.spec.drop_path * self.seen / max(self.total - 1, 1)
                 context = {**self.context, "block": {"index": self.seen, "drop_path": rate}}
                 y = self.expansion.block(name, f"{path}.blocks.{count}", inputs, given, (site,), context)
@@ -93,7 +93,7 @@ class _Expander:
         try:
             first, *others = self.model.library.get(name, *site).spec.inputs
         except CmtError as error:
-            self.growing.problems.extend(error.problems)
+            self.growing.report(error.problems)
             return {"x": None}
         inputs: dict[str, Ref] = {first: x}
         for other in others:
@@ -148,7 +148,7 @@ class _Expander:
         try:
             first = self.model.library.get(use.block, *site).spec.inputs[0]
         except CmtError as error:
-            self.growing.problems.extend(error.problems)
+            self.growing.report(error.problems)
             return None
         inputs = {first: x}
         context: Mapping[str, Any] = {**self.context, "block": {"index": 0, "drop_path": 0.0}}

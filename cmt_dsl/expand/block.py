@@ -9,7 +9,7 @@ from cmt_dsl.errors import CmtError, did_you_mean
 from cmt_dsl.expand.emit import Growing, Ref
 from cmt_dsl.expand.values import BROKEN, Bound, Env, Site, bind
 from cmt_dsl.ir import Scope
-from cmt_dsl.spec.library import Block, Library
+from cmt_dsl.spec.library import MAX_NESTING, Block, Library
 from cmt_dsl.spec.schema import NodeSpec
 
 MAX_REPEAT = 1000
@@ -36,13 +36,17 @@ class Expansion:
         `trail` is how we came here, the model's line first; its last entry is this use.
         """
         site = trail[-1]
+        self.growing.enter(path, site[0])
         try:
+            if len(trail) > MAX_NESTING:
+                message = f"blocks within blocks, more than {MAX_NESTING} deep"
+                raise CmtError("CMT-105", message, place=site[0], path=site[1])
             block = self.library.get(name, *site)
         except CmtError as error:
-            self.growing.problems.extend(error.problems)
+            self.growing.report(error.problems)
             return None
         arguments, problems = bind(block, given, site, trail[:-1])
-        self.growing.problems.extend(problems)
+        self.growing.report(problems)
         use = _Use(self, block, path, dict(inputs), arguments, trail, context)
         output = use.run()
         if output is not None:
@@ -143,7 +147,7 @@ class _Use:
         try:
             used = self.expansion.library.get(node.block, *where("block"))
         except CmtError as error:
-            self.growing.problems.extend(error.problems)
+            self.growing.report(error.problems)
             return None
         names = [n.removesuffix("?") for n in used.spec.inputs]
         values = inputs if inputs is not None else [self.previous]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
@@ -11,9 +11,11 @@ from cmt_dsl.errors import CmtError, Place, Problem, ShapeError, SpecError, did_
 from cmt_dsl.expand.values import Env, Site, placed
 from cmt_dsl.ir import Node, Op, Scope, TensorType
 from cmt_dsl.ops import make, registry
+from cmt_dsl.spec.check import worded
 from cmt_dsl.spec.schema import ProfileSpec
 
 MAX_NODES = 20_000
+"""Bound of the nodes, of the uses of blocks and of the problems reported, each."""
 
 Ref = str | None
 """A node's path; None stands for a node that has a problem, so what reads it stays silent."""
@@ -28,6 +30,7 @@ class Growing:
         self.types: dict[str, TensorType] = {}
         self.scopes: list[Scope] = []
         self.problems: list[Problem] = []
+        self._uses = self._reported = 0
         self._made: dict[tuple[str, str], Op] = {}
 
     def add(self, path: str, op: Op, inputs: Sequence[str], place: Place | None) -> str:
@@ -37,15 +40,29 @@ class Growing:
             wanted = str(low) if low == high else f"{low} to {high}"
             raise ShapeError("CMT-205", f"{op.kind} takes {wanted} inputs, not {len(inputs)}", attribute="in")
         if len(self.nodes) >= MAX_NODES:
-            message = f"more than {MAX_NODES:,} nodes"
-            hint = "see depth and repeat"
-            self.problems.append(Problem("CMT-137", message, place, path, hint))
-            raise SpecError(self.problems)
+            self._too_large("nodes", path, place)
         types = [self.types[i] for i in inputs]
         out = op.infer(*types)
         self.nodes.append(Node(path, op, tuple(inputs), out, op.params(*types), place))
         self.types[path] = out
         return path
+
+    def enter(self, path: str, place: Place) -> None:
+        """Count one use of a block; raises `SpecError` when there are too many."""
+        self._uses += 1
+        if self._uses > MAX_NODES:
+            self._too_large("uses of blocks", path, place)
+
+    def report(self, problems: Sequence[Problem]) -> None:
+        """Remember problems; raises `SpecError` when repetition has made too many."""
+        self.problems.extend(problems)
+        self._reported += len(problems)
+        if self._reported > MAX_NODES:
+            raise SpecError(self.problems)
+
+    def _too_large(self, what: str, path: str, place: Place | None) -> NoReturn:
+        problem = Problem("CMT-137", f"more than {MAX_NODES:,} {what}", place, path, "see depth and repeat")
+        raise SpecError([*self.problems, problem])
 
     def op(
         self,
@@ -79,7 +96,7 @@ class Growing:
 
     def fail(self, error: CmtError, site: Site, trail: tuple[Site, ...], origin: Site | None = None) -> None:
         """Remember an error with its place."""
-        self.problems.extend(placed(error, site, trail, origin))
+        self.report(placed(error, site, trail, origin))
 
     def _op(
         self,
@@ -126,6 +143,5 @@ class Growing:
                 hint = f"give it here, or for all in the profile under ops.{kind}"
                 self.fail(CmtError("CMT-141", f"{kind} needs '{name}'", hint=hint), where("op"), trail)
             else:
-                message = f"{name} {item['msg']}".replace("Input should be", "should be")
-                wrong = CmtError("CMT-142", f"{message}, not {item.get('input')!r}")
+                wrong = CmtError("CMT-142", f"{name} {worded(item)}")
                 self.fail(wrong, where(name), trail, env.origin(attributes.get(name)))

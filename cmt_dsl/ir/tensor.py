@@ -103,11 +103,17 @@ def broadcast(a: TensorType, b: TensorType) -> TensorType:
     n = max(len(left), len(right))
     padded = [(1,) * (n - len(s)) + s for s in (left, right)]
     out: list[Dim] = []
-    for x, y in zip(*padded, strict=True):
+    for i, (x, y) in enumerate(zip(*padded, strict=True)):
+        if i and None in (x, y):
+            raise ShapeError("CMT-203", f"{a} and {b} do not match: the batch n would meet another axis")
         if x == y or y == 1:
             out.append(x)
         elif x == 1:
             out.append(y)
         else:
-            raise ShapeError("CMT-203", f"{a} and {b} do not match")
+            raise ShapeError(
+                "CMT-203",
+                f"{a} and {b} do not match",
+                hint="shapes are aligned at the right; 1 matches anything",
+            )
     return TensorType(tuple(out))

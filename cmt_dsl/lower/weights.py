@@ -104,7 +104,8 @@ TAKEN = frozenset(
 
 def attribute(name: str) -> str:
     """A node's name as an attribute of a generated Cell."""
-    return f"{name}_" if name in TAKEN or keyword.iskeyword(name) else name
+    bare = name.rstrip("_")  # `training_` must move on too, or it would meet `training`
+    return f"{name}_" if bare in TAKEN or keyword.iskeyword(bare) else name
 
 
 def mindspore_name(node: Node, parameter: str) -> str:

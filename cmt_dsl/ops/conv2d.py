@@ -74,6 +74,9 @@ class Conv2d(Op, kind="conv2d"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         c, k = ms.types[0].map()[0], self.kernel
+        keeps_grid = k % 2 == 1 and self.padding == k // 2 and self.stride == 1
+        if self.groups == c == self.out and keeps_grid:
+            return f"{ms.support('DepthwiseConv', c, k, self.bias)}({x[0]})"
         options: dict[str, object] = {"stride": self.stride} if self.stride > 1 else {}
         options |= {"pad_mode": "pad", "padding": self.padding}
         if self.groups > 1:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from cmt_dsl.errors import Problem, SpecError, did_you_mean
+from cmt_dsl.spec.schema import NAME
 from cmt_dsl.spec.tree import Tree, child, place_of, plain
 
 M = TypeVar("M", bound=BaseModel)
 
 _MISSING = {"missing", "missing_argument", "missing_keyword_only_argument"}
+_SUBJECT = re.compile("^(Input|String|List|Dictionary|Tuple) should")
+_PATTERN = f"should match pattern '{NAME}'"
 _UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
 
 
@@ -63,12 +67,25 @@ def _problem(
     place = place_of(tree, loc)
     if kind in _MISSING:
         return loc, Problem("CMT-112", f"'{last}' is missing", place, path)
-    message = str(item["msg"]).removeprefix("Value error, ")
-    message = message.replace("Input should be", "should be")
+    return loc, Problem("CMT-111", worded(item), place, path)
+
+
+def worded(item: Mapping[str, Any]) -> str:
+    """What Pydantic found wrong with a value, in the language's words."""
+    message = str(item["msg"]).removeprefix("Value error, ").replace(" after validation", "")
+    message = _SUBJECT.sub("should", message)
+    message = message.replace(_PATTERN, "should be a word of letters, digits and _, with a letter first")
+    message = re.sub("a valid dictionary( or instance of [A-Za-z]+)?", "a mapping", message)
+    message = (
+        re.sub("a valid (list|tuple)", "a list", message).replace("a valid ", "a ").replace("a int", "an int")
+    )
     value = item.get("input")
-    if isinstance(value, (str, int, float, bool)) and kind != "value_error":
-        message += f", not {_shown(value)}"
-    return loc, Problem("CMT-111", message, place, path)
+    told = item["type"] == "value_error" or ", not " in message
+    return (
+        message
+        if told or not isinstance(value, (str, int, float, bool))
+        else f"{message}, not {_shown(value)}"
+    )
 
 
 def _shown(value: object) -> str:

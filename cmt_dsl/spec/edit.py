@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cmt_dsl.errors import CmtError, Place, did_you_mean
+from cmt_dsl.spec.schema import MAX_STAGES
 from cmt_dsl.spec.tree import Leaf, Map, Seq, Tree, child, read_text
 
 
@@ -23,6 +24,16 @@ def without(tree: Map, *names: str) -> Map:
     """The mapping less some keys."""
     items = {key: value for key, value in tree.items.items() if key not in names}
     return Map(items, tree.keys, tree.place)
+
+
+def less(tree: Tree, places: set[Place]) -> Tree:
+    """The tree without the entries whose keys stand at `places`."""
+    if isinstance(tree, Map):
+        kept = {k: less(v, places) for k, v in tree.items.items() if tree.keys.get(k) not in places}
+        return Map(kept, tree.keys, tree.place)
+    if isinstance(tree, Seq):
+        return Seq(tuple(less(item, places) for item in tree.items), tree.place)
+    return tree
 
 
 def put(tree: Map, path: str, value: Tree, *, place: Place) -> Map:
@@ -109,6 +120,8 @@ def with_stage_defaults(tree: Map) -> Map:
     defaults, stages = tree.items.get("stage_defaults"), tree.items.get("stages")
     if not isinstance(defaults, Map) or not isinstance(stages, Seq):
         return tree
+    if len(stages.items) > MAX_STAGES:  # the schema says so; copies of the defaults would only multiply
+        return without(tree, "stage_defaults")
     merged = Seq(tuple(_stage(defaults, stage) for stage in stages.items), stages.place)
     rest = without(tree, "stage_defaults")
     return Map({**rest.items, "stages": merged}, rest.keys, rest.place)

@@ -41,11 +41,19 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
+
+
+def _round(value: float, digits: int | None = None) -> float:
+    if digits is not None and abs(digits) > 15:
+        raise ValueError("round takes up to 15 digits")  # Python would compute 10 to that power
+    return round(value, digits)
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "min": min,
     "max": max,
     "int": int,
-    "round": round,
+    "round": _round,
     "abs": abs,
     "ceil": math.ceil,
     "sqrt": math.sqrt,
@@ -133,12 +141,12 @@ def _eval(node: ast.expr, names: Names) -> Any:
         case ast.Constant():
             return node.value
         case ast.Name():
-            return _look_up(names, node.id, "name")
+            return _look_up(names, node.id, "unknown name")
         case ast.Attribute(value=ast.Name() as base):
-            group = _look_up(names, base.id, "name")
+            group = _look_up(names, base.id, "unknown name")
             if not isinstance(group, Mapping):
                 raise CmtError("CMT-121", f"'{base.id}' has no attributes, so no '.{node.attr}'")
-            return _look_up(cast("Names", group), node.attr, f"attribute of '{base.id}'")
+            return _look_up(cast("Names", group), node.attr, f"'{base.id}' has no")
         case ast.BinOp():
             return _BINARY[type(node.op)](_number(node.left, names), _number(node.right, names))
         case ast.UnaryOp(op=ast.Not()):
@@ -175,5 +183,5 @@ def _number(node: ast.expr, names: Names) -> int | float:
 
 def _look_up(names: Names, name: str, what: str) -> Any:
     if name not in names:
-        raise CmtError("CMT-121", f"unknown {what} '{name}'", hint=did_you_mean(name, list(names)))
+        raise CmtError("CMT-121", f"{what} '{name}'", hint=did_you_mean(name, list(names)))
     return names[name]

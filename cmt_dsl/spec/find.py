@@ -33,21 +33,36 @@ def find(
     """
     if name.endswith((".yaml", ".yml")) or "/" in name:
         base = near.parent if near and not Path(name).is_absolute() else Path()
-        return (base / name) if (base / name).exists() or near else Path(name)
+        if not _exists(base / name):
+            message = f"there is no file '{_short(name)}'"
+            raise CmtError("CMT-101", message, place=place, path=path)
+        return base / name
     folders = [near.parent, near.parent.parent / kind] if near else []
     for folder in [*folders, shipped() / kind]:
         file = folder / f"{name}.yaml"
-        if file.is_file() and _is(file, kind):
+        if _exists(file) and _is(file, kind):
             return file
     known = sorted({f.stem for folder in [*folders[1:], shipped() / kind] for f in folder.glob("*.yaml")})
     code = "CMT-130" if kind == "blocks" else "CMT-101"
     raise CmtError(
         code,
-        f"there is no {kind.removesuffix('s')} '{name}'",
+        f"there is no {kind.removesuffix('s')} '{_short(name)}'",
         hint=did_you_mean(name, known),
         place=place,
         path=path,
     )
+
+
+def _exists(file: Path) -> bool:
+    try:
+        return file.exists()
+    except (OSError, ValueError):  # a name too long for the file system, or with a NUL in it
+        return False
+
+
+def _short(name: str) -> str:
+    shown = repr(name)[1:-1]
+    return shown if len(shown) <= 60 else shown[:59] + "…"
 
 
 def _is(file: Path, kind: Kind) -> bool:

@@ -14,6 +14,9 @@ from cmt_dsl.spec.schema import BlockSpec, ProfileSpec
 from cmt_dsl.spec.tree import Map, Tree, child, place_of, read_file
 
 
+MAX_NESTING = 32
+
+
 @dataclass(frozen=True)
 class Block:
     """A block with the text it came from."""
@@ -64,7 +67,10 @@ class Library:
         if name in self.failed:
             raise Known
         try:
-            return self._get(self.resolve(name, place, path), place, path)
+            resolved = self.resolve(name, place, path)
+            if resolved in self.failed:
+                raise Known
+            return self._get(resolved, place, path)
         except CmtError:
             self.failed.add(name)
             raise
@@ -108,6 +114,9 @@ class Library:
                 raise CmtError("CMT-134", f"a block contains itself: {loop}", place=place, path=path)
             if name in done:
                 return
+            if len(chain) > MAX_NESTING:
+                message = f"blocks within blocks, more than {MAX_NESTING} deep"
+                raise CmtError("CMT-105", message, place=place, path=path)
             block = self.get(name, place, path)
         except CmtError as error:
             found.extend(error.problems)

@@ -9,7 +9,7 @@ from typing import Any
 
 from cmt_dsl.errors import CmtError, Place, Problem, SpecError, did_you_mean
 from cmt_dsl.spec.check import check
-from cmt_dsl.spec.edit import from_value, merge, parse_override, put, with_stage_defaults, without
+from cmt_dsl.spec.edit import from_value, less, merge, parse_override, put, with_stage_defaults, without
 from cmt_dsl.spec.find import find, names, shown
 from cmt_dsl.spec.library import Library, blocks_tree
 from cmt_dsl.spec.schema import InputSpec, ModelSpec, ProfileSpec
@@ -196,12 +196,9 @@ def _spec(tree: Map, found: list[Problem]) -> ModelSpec | None:
         found.extend(error.problems)
         if any(p.code != "CMT-110" for p in error.problems):
             return None
-        for p in error.problems:
-            pruned = put(tree, p.path, Leaf(None, tree.place), place=tree.place)
-            assert isinstance(pruned, Map)
-            tree = pruned
+        rest = less(tree, {p.place for p in error.problems if p.place})
     try:
-        return check(tree, ModelSpec)
+        return check(rest, ModelSpec)
     except SpecError:
         return None
 

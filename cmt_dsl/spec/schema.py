@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+MAX_STAGES = 32
 NAME = r"^[A-Za-z][A-Za-z0-9_]*$"
 Name = Annotated[str, Field(pattern=NAME, max_length=64)]
 Value = bool | int | float | str | None
@@ -41,7 +42,7 @@ class NodeSpec(BaseModel):
     inputs: Annotated[Name | list[Name] | None, Field(alias="in", description="default: the node above")] = (
         None
     )
-    args: dict[Name, Attribute] = Field(default_factory=dict)
+    args: dict[Name, Attribute] = Field(default_factory=dict, max_length=64)
     when: bool | str | None = Field(None, description="false drops the node; its input passes on")
     repeat: Annotated[int, Field(ge=0, le=1000)] | str | None = None
 
@@ -76,8 +77,8 @@ class BlockSpec(Strict):
         list[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*\??$")]],
         Field(min_length=1, max_length=16, description="names of the inputs; `?` marks an optional one"),
     ] = ["x"]
-    args: dict[Name, Argument] = Field(default_factory=dict)
-    let: dict[Name, Value] = Field(default_factory=dict)
+    args: dict[Name, Argument] = Field(default_factory=dict, max_length=64)
+    let: dict[Name, Value] = Field(default_factory=dict, max_length=64)
     nodes: Annotated[Nodes, Field(min_length=1)]
 
     @field_validator("inputs")
@@ -92,7 +93,7 @@ class BlockUse(Strict):
     """A block in a place of the model, with its arguments."""
 
     block: Annotated[str, Field(max_length=300)]
-    args: dict[Name, Attribute] = Field(default_factory=dict)
+    args: dict[Name, Attribute] = Field(default_factory=dict, max_length=64)
 
 
 class Run(BlockUse):
@@ -108,7 +109,7 @@ class StageSpec(Strict):
     embed: BlockUse | None = None
     block: Annotated[str, Field(max_length=300)] | None = None
     depth: Annotated[int, Field(ge=0, le=1000)] | None = None
-    args: dict[Name, Attribute] = Field(default_factory=dict)
+    args: dict[Name, Attribute] = Field(default_factory=dict, max_length=64)
     blocks: Annotated[
         list[Run] | None, Field(max_length=100, description="instead of `block`: runs of several kinds")
     ] = None
@@ -185,9 +186,9 @@ class ModelSpec(Strict):
         float, Field(ge=0, lt=1, description="rate of the last block; rises linearly from 0")
     ]
     stem: BlockUse | None = None
-    stages: Annotated[list[StageSpec], Field(min_length=1, max_length=32)]
+    stages: Annotated[list[StageSpec], Field(min_length=1, max_length=MAX_STAGES)]
     head: BlockUse | None = None
-    blocks: dict[Name, BlockSpec] = Field(default_factory=dict)
+    blocks: dict[Annotated[str, Field(max_length=300)], BlockSpec] = Field(default_factory=dict)
 
 
 class ModelFile(ModelSpec):

@@ -116,14 +116,20 @@ def read_file(path: Path, shown: str) -> Tree:
                 f"the file has {path.stat().st_size:,} bytes; a spec may have {MAX_BYTES:,}",
                 place=Place(shown, 1, 1),
             )
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:  # a device or a pipe says 0 and may never end
+            data = file.read(MAX_BYTES + 1)
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        place = Place(shown, 1, 1)
-        message = f"byte {error.start} is not UTF-8"
+        before = error.object[: error.start]
+        start = before.rfind(b"\n") + 1
+        column = len(before[start:].decode("utf-8", "replace")) + 1
+        place = Place(shown, before.count(b"\n") + 1, column)
+        message = f"the byte 0x{error.object[error.start]:02x} is not UTF-8"
         raise CmtError("CMT-108", message, place=place, hint="save it as UTF-8") from None
     except OSError as error:
         code = "CMT-101" if isinstance(error, FileNotFoundError) else "CMT-108"
-        raise CmtError(code, f"cannot read {shown}: {error.strerror}") from None
+        where = None if code == "CMT-101" else Place(shown, 1, 1)
+        raise CmtError(code, f"cannot read {shown}: {error.strerror}", place=where) from None
     return read_text(text, shown)
 
 

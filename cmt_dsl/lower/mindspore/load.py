@@ -8,6 +8,7 @@ import importlib.util
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -42,7 +43,7 @@ def to_cell(
 
 
 def set_rates(cell: Any, graph: Graph) -> None:
-    """Give each drop-path cell its rate."""
+    """Give each drop-path cell its rate, and the whole numbers that make its draws its own."""
     from mindspore import Tensor
 
     parameters = cell.parameters_dict()
@@ -51,6 +52,9 @@ def set_rates(cell: Any, graph: Graph) -> None:
         if node.op.kind == "drop_path" and name in parameters:
             rate: float = getattr(node.op, "rate")  # noqa: B009
             parameters[name].set_data(Tensor(np.float32(rate)))
+            random: Any = np.random.default_rng(zlib.crc32(node.path.encode()))
+            key = random.integers(-100, 101, (1, 8)).astype(np.float32)
+            parameters[naming.mindspore_name(node, "key")].set_data(Tensor(key))
 
 
 def _module(path: Path) -> Any:

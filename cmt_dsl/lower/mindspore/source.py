@@ -75,8 +75,11 @@ class _Writer:
 
     def _name(self, block: str) -> str:
         base = "".join(part.capitalize() for part in block.split("_") if part)
-        count = sum(c.block == block for c in self.classes.values())
-        return f"{base}{count + 1}"
+        taken = {c.name for c in self.classes.values()}
+        count = 1 + sum(c.block == block for c in self.classes.values())
+        while f"{base}{count}" in taken:  # blocks `a_b` and `aB`, or `conv1` and an eleventh `conv`
+            count += 1
+        return f"{base}{count}"
 
     def _share(self) -> None:
         """Mark the outermost classes that stand more than once: they compile once."""

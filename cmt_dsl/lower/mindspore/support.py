@@ -9,14 +9,17 @@ from pathlib import Path
 
 @lru_cache(maxsize=1)
 def _classes() -> dict[str, str]:
-    """Source text of each class of `cells.py`; the file itself is not imported."""
-    text = Path(__file__).with_name("cells.py").read_text(encoding="utf-8")
-    nodes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
-    return {node.name: ast.get_source_segment(text, node) or "" for node in nodes}
+    """Source text of each class under `cells/`; the files are not imported."""
+    found: dict[str, str] = {}
+    for file in sorted((Path(__file__).parent / "cells").glob("*.py")):
+        text = file.read_text(encoding="utf-8")
+        nodes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+        found |= {node.name: ast.get_source_segment(text, node) or "" for node in nodes}
+    return found
 
 
 def needed(names: tuple[str, ...]) -> list[str]:
-    """The named classes and those they use, in the order of the file."""
+    """The named classes and those they use, in the order of the files."""
     classes, found, waiting = _classes(), set[str](), list(names)
     while waiting:
         name = waiting.pop()

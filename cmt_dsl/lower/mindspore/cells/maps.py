@@ -1,75 +1,13 @@
-"""Support Cells that generated model source copies, one class at a time.
+"""Layers over the channels and positions of maps.
 
-Maps are `[n, c, h, w]`, float32 or, under mixed precision, float16 (the arithmetic below is then done in float32).
-Each class uses only `ms`, `nn`, `ops`, `Tensor`, `Parameter` and other classes of this file. On the CPU they are
-compositions of the operators that are vectorised there; on Ascend they are the native operator where one exists.
+Classes here are copied, one at a time, into generated source, so each uses only `ms`, `nn`, `ops`, `Tensor`, `Parameter`
+and other classes of this folder. Maps are `[n, c, h, w]`, float32 or, under mixed precision, float16 (arithmetic that
+would lose digits is done in float32). On the CPU they are compositions of the operators that are vectorised there; on
+Ascend they are the native operator where one exists.
 """
 
 import mindspore as ms
-from mindspore import Parameter, Tensor, nn, ops
-
-
-class GeluErfSaved(nn.Cell):
-    """x -> (x * Phi(x), derivative): saving the derivative leaves the backward pass one multiplication.
-
-    logit(Phi(x)) = x * P(x * x), P the degree-6 minimax fit; |error| of x * Phi(x) < 1e-7 in exact arithmetic.
-    The leading coefficient is positive, so overflow saturates the sigmoid to 0 or 1.
-    """
-
-    def construct(self, x):
-        v = ops.cast(x, ms.float32)
-        u = ops.square(v)
-        p = 3.73892275e-09 * u - 2.72704990e-07
-        p = p * u + 8.03499955e-06
-        p = p * u - 1.11219769e-04
-        p = p * u - 6.36007574e-05
-        p = p * u + 7.26644678e-02
-        p = p * u + 1.59577042
-        cdf = ops.sigmoid(v * p)
-        slope = cdf + v * (0.3989422804 * ops.exp(u * -0.5))
-        return ops.cast(v * cdf, x.dtype), ops.cast(slope, x.dtype)
-
-    def bprop(self, x, out, dout):
-        return (dout[0] * out[1],)
-
-
-class GeluErf(nn.Cell):
-    """x * Phi(x), elementwise, any shape (Hendrycks & Gimpel 2016, the exact form)."""
-
-    def __init__(self):
-        super().__init__()
-        self.native = ms.get_context("device_target") != "CPU"
-        self.saved = GeluErfSaved()
-
-    def construct(self, x):
-        return ops.gelu(x, approximate="none") if self.native else self.saved(x)[0]
-
-
-class GeluTanhSaved(nn.Cell):
-    """x -> (gelu_tanh(x), derivative); tanh(t) is written 2 * sigmoid(2 t) - 1, which is exact."""
-
-    def construct(self, x):
-        v = ops.cast(x, ms.float32)
-        u = ops.square(v)
-        s = ops.sigmoid(v * (0.0713548163 * u + 1.5957691216))
-        y = v * s
-        slope = s + (y - y * s) * (0.2140644488 * u + 1.5957691216)
-        return ops.cast(y, x.dtype), ops.cast(slope, x.dtype)
-
-    def bprop(self, x, out, dout):
-        return (dout[0] * out[1],)
-
-
-class GeluTanh(nn.Cell):
-    """x * sigmoid(2 sqrt(2 / pi) (x + 0.044715 x**3)), elementwise, any shape (Hendrycks & Gimpel 2016)."""
-
-    def __init__(self):
-        super().__init__()
-        self.native = ms.get_context("device_target") != "CPU"
-        self.saved = GeluTanhSaved()
-
-    def construct(self, x):
-        return ops.gelu(x, approximate="tanh") if self.native else self.saved(x)[0]
+from mindspore import Parameter, nn, ops
 
 
 class ChannelNormSaved(nn.Cell):
@@ -196,58 +134,6 @@ class DepthwiseConv(nn.Cell):
         if self.has_bias:
             y = ops.BiasAdd()(y, self.bias.astype(x.dtype))
         return y
-
-
-class SoftmaxSaved(nn.Cell):
-    """Softmax over the last axis; its gradient p * dy - p * sum(p * dy) takes the sum as a product with ones."""
-
-    def construct(self, x):
-        return ops.softmax(x, -1)
-
-    def bprop(self, x, out, dout):
-        size = x.shape[-1]
-        t = out * dout
-        total = ops.MatMul()(t.reshape(-1, size), ops.ones((size, size), t.dtype))
-        return (t - out * total.reshape(x.shape),)
-
-
-class Softmax(nn.Cell):
-    """Softmax over the last axis, any shape, float32 inside."""
-
-    def __init__(self):
-        super().__init__()
-        self.native = ms.get_context("device_target") != "CPU"
-        self.saved = SoftmaxSaved()
-
-    def construct(self, x):
-        v = x.astype(ms.float32)
-        return (ops.softmax(v, -1) if self.native else self.saved(v)).astype(x.dtype)
-
-
-class DropPath(nn.Cell):
-    """Stochastic depth per sample (Huang et al. 2016): in training x[n, ...] is dropped with probability `rate`, else
-    divided by 1 - rate.
-
-    `rate` is data, so that blocks which differ only in it share one compiled graph. Operators with a seed draw the same
-    numbers in all blocks that share a graph; `key`, whole numbers of the instance, turns the common draws u[n, 8] into
-    the fraction of sum(u * key), which is uniform again and independent between instances.
-    """
-
-    def __init__(self):
-        super().__init__()
-        key = ms.common.initializer.initializer(ms.common.initializer.Uniform(100.0), (1, 8), ms.float32)
-        self.rate = Parameter(Tensor(0.0, ms.float32), name="rate", requires_grad=False)
-        self.key = Parameter(key, name="key", requires_grad=False)
-        self.uniform = ops.UniformReal(ms.get_seed() or 0, 0)
-
-    def construct(self, x):
-        if not self.training:
-            return x
-        n = x.shape[0]
-        keep = 1.0 - self.rate.astype(ms.float32)
-        mixed = ops.ReduceSum()(self.uniform((n, 8)) * ops.floor(self.key.astype(ms.float32)), 1)
-        mask = ops.floor(mixed - ops.floor(mixed) + keep) / keep
-        return x * mask.astype(x.dtype).reshape((n,) + (1,) * (x.ndim - 1))
 
 
 class GlobalAvgPool(nn.Cell):
