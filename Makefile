@@ -7,7 +7,7 @@ RUN    ?= runs/demo
 
 demo: .venv/demo-ready  ## train cmt_nano on the digits, then validate the checkpoint in a second process
 	$(BIN)/cmt train cmt_nano --recipe digits --data digits --out $(RUN) --overwrite
-	$(BIN)/cmt validate $(RUN)/best.safetensors --data digits
+	$(BIN)/cmt validate $(RUN)/last.safetensors --data digits
 
 test: .venv/dev-ready  ## all tests, then lint, types and the layer contract
 	$(BIN)/python -m pytest

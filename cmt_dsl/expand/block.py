@@ -126,6 +126,8 @@ class _Use:
         for k in range(times):
             below = path if node.repeat is None else f"{path}.{k}"
             ref = self._one(below, node, inputs, where)
+            if ref is None:
+                break
             inputs = [ref, *(inputs or [ref])[1:]]
         self.refs[name] = self.previous = ref
         self._see(name, ref)

@@ -32,6 +32,8 @@ def _number(dumper: yaml.SafeDumper, data: float) -> yaml.ScalarNode:
 
 def _repr(data: float) -> str:
     text = repr(data)
+    if "e" in text and "." not in text:
+        text = text.replace("e", ".0e")  # YAML 1.1, which the dumper follows, wants the point
     return text.replace("inf", ".inf").replace("nan", ".nan")
 
 

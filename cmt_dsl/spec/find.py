@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -24,12 +25,19 @@ def names(kind: Kind) -> list[str]:
 
 
 def find(
-    name: str, kind: Kind, *, near: Path | None = None, place: Place | None = None, path: str = ""
+    name: str,
+    kind: Kind,
+    *,
+    near: Path | None = None,
+    place: Place | None = None,
+    path: str = "",
+    also: Iterable[str] = (),
 ) -> Path:
     """The file that `name` means: a path (with a separator or `.yaml`), or a name.
 
     A name is looked for beside `near` (the file that mentions it), in `near`'s sibling folder of
-    that kind, then among the shipped specs. Raises CMT-101, or CMT-130 for a block.
+    that kind, then among the shipped specs. Raises CMT-101, or CMT-130 for a block; `also` are names
+    that would have been right too.
     """
     if name.endswith((".yaml", ".yml")) or "/" in name:
         base = near.parent if near and not Path(name).is_absolute() else Path()
@@ -42,7 +50,7 @@ def find(
         file = folder / f"{name}.yaml"
         if _exists(file) and _is(file, kind):
             return file
-    known = sorted({f.stem for folder in [*folders[1:], shipped() / kind] for f in folder.glob("*.yaml")})
+    known = sorted({*also} | {f.stem for folder in [*folders[1:], shipped() / kind] for f in folder.glob("*.yaml")})
     code = "CMT-130" if kind == "blocks" else "CMT-101"
     raise CmtError(
         code,

@@ -77,7 +77,7 @@ class Library:
 
     def _get(self, name: str, place: Place, path: str) -> Block:
         if name not in self.blocks:
-            file = find(name, "blocks", near=self.near, place=place, path=path)
+            file = find(name, "blocks", near=self.near, place=place, path=path, also=self.blocks)
             tree = read_file(file, shown(file))
             self.blocks[name] = Block(check(tree, BlockSpec), tree)
         return self.blocks[name]
