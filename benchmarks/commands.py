@@ -15,7 +15,9 @@ def main(rounds: int = 7) -> None:
     for _ in range(rounds):
         for command in COMMANDS:
             start = time.perf_counter()
-            subprocess.run([sys.executable, "-m", "runtime.cli", *command], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(
+                [sys.executable, "-m", "runtime.cli", *command], check=True, stdout=subprocess.DEVNULL
+            )
             times[" ".join(command)].append(time.perf_counter() - start)
     for name, found in times.items():
         print(f"cmt {name:14} {statistics.median(found):.3f} s (worst {max(found):.3f} s of {rounds})")

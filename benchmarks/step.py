@@ -52,7 +52,9 @@ def measure(command: list[object]) -> dict[str, float]:
 
 
 def table(figures: dict[str, dict[str, float]], args: argparse.Namespace) -> None:
-    print(f"{args.model}, batch {args.batch}, float32, CPU, {os.cpu_count()} cores, {args.rounds} × {args.steps} steps")
+    print(
+        f"{args.model}, batch {args.batch}, float32, CPU, {os.cpu_count()} cores, {args.rounds} × {args.steps} steps"
+    )
     print(f"{'':10}" + "".join(f"{c:>14}" for c in COLUMNS) + f"{'train img/s':>14}")
     for name, row in figures.items():
         cells = "".join(f"{row[c]:>14.0f}" if c == "peak_mb" else f"{row[c]:>12.3f} s" for c in COLUMNS)

@@ -47,7 +47,6 @@ CODES: dict[str, str] = {
     "CMT-205": "wrong number of inputs",
     # 3xx, 4xx: graph, lowering and weights
     "CMT-301": "graph invariant broken",
-    "CMT-401": "no lowering",
     "CMT-402": "weights do not fit the graph",
     "CMT-403": "input array does not fit the model",
 }

@@ -201,7 +201,7 @@ def schema(kind: Annotated[Schema, typer.Argument(help="Which files to describe.
     from cmt_dsl.spec.schema import BlockSpec, ModelFile, ProfileSpec
 
     if kind is Schema.recipe:
-        from runtime.config import Recipe
+        from runtime.recipe import Recipe
 
         described = Recipe.model_json_schema()
     else:

@@ -12,12 +12,21 @@ import numpy as np
 from mindspore import nn
 from timing import report
 
-NAMES = {"cmt_ti": ("cmt_tiny", 160), "cmt_xs": ("cmt_xsmall", 192), "cmt_s": ("cmt_small", 224), "cmt_b": ("cmt_base", 256)}
+NAMES = {
+    "cmt_ti": ("cmt_tiny", 160),
+    "cmt_xs": ("cmt_xsmall", 192),
+    "cmt_s": ("cmt_small", 224),
+    "cmt_b": ("cmt_base", 256),
+}
 
 
 def load(checkout: Path, name: str) -> types.ModuleType:
     models = checkout / "mindcv" / "models"
-    for package, path in (("mindcv", checkout / "mindcv"), ("mindcv.models", models), ("mindcv.models.layers", models / "layers")):
+    for package, path in (
+        ("mindcv", checkout / "mindcv"),
+        ("mindcv.models", models),
+        ("mindcv.models.layers", models / "layers"),
+    ):
         module = types.ModuleType(package)
         module.__path__ = [str(path)]
         sys.modules[package] = module

@@ -18,7 +18,9 @@ def report(train: Callable[[], object], infer: Callable[[], object], steps: int)
     timed(infer)
     inference = statistics.median(timed(infer) for _ in range(steps))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"first_step": first, "train_step": train_step, "inference": inference, "peak_mb": peak}))
+    print(
+        json.dumps({"first_step": first, "train_step": train_step, "inference": inference, "peak_mb": peak})
+    )
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -36,7 +36,12 @@ def official(checkout: Path) -> types.ModuleType:
     stand_in("timm.models")
     stand_in("timm.data", IMAGENET_DEFAULT_MEAN=None, IMAGENET_DEFAULT_STD=None)
     stand_in("timm.models.helpers", load_pretrained=None)
-    stand_in("timm.models.layers", DropPath=DropPath, to_2tuple=lambda v: (v, v), trunc_normal_=torch.nn.init.trunc_normal_)
+    stand_in(
+        "timm.models.layers",
+        DropPath=DropPath,
+        to_2tuple=lambda v: (v, v),
+        trunc_normal_=torch.nn.init.trunc_normal_,
+    )
     stand_in("timm.models.resnet", resnet26d=None, resnet50d=None)
     stand_in("timm.models.registry", register_model=lambda function: function)
     spec = importlib.util.spec_from_file_location("official_cmt", checkout / "cmt.py")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cmt_dsl.errors import CmtError, Known, Problem, SpecError
+from cmt_dsl.errors import CmtError, Known, SpecError
 from cmt_dsl.expand.block import Expansion
 from cmt_dsl.expand.emit import Growing, Ref
 from cmt_dsl.expand.values import BROKEN, Bound, Env, Site
-from cmt_dsl.ir import STAGE, Graph, Scope
+from cmt_dsl.ir import STAGE, Graph, Scope, verify
 from cmt_dsl.ops import make
 from cmt_dsl.spec import Model
 from cmt_dsl.spec.schema import BlockUse, StageSpec
@@ -54,8 +54,7 @@ class _Expander:
             tuple(self.growing.scopes),
             tuple(end for end in ends if end is not None),
         )
-        self._check(graph, ref)
-        return graph
+        return verify(graph)
 
     def _stage(self, stage: StageSpec, i: int, x: Ref) -> Ref:
         path, start = f"stages.{i}", x
@@ -167,16 +166,3 @@ class _Expander:
 
     def _fail(self, error: CmtError, site: Site) -> None:
         self.growing.fail(error, site, ())
-
-    def _check(self, graph: Graph, output: Ref) -> None:
-        """Every node must be read, on a way that ends at the output."""
-        live = {output}
-        for node in reversed(graph.nodes):
-            if node.path in live:
-                live.update(node.inputs)
-        dead = [node for node in graph.nodes if node.path not in live and node.path != "input"]
-        if dead or output != graph.output.path:
-            raise SpecError(
-                Problem("CMT-138", "nothing reads this node", node.place, node.path, "remove it, or read it")
-                for node in dead or [graph.output]
-            )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cmt_dsl.errors import CmtError, did_you_mean
-from cmt_dsl.expand.emit import Growing, Ref
+from cmt_dsl.expand.emit import Growing, Ref, counted
 from cmt_dsl.expand.values import BROKEN, Bound, Env, Site, bind
 from cmt_dsl.ir import Scope
 from cmt_dsl.spec.library import MAX_NESTING, Block, Library
@@ -108,14 +108,21 @@ class _Use:
             at = self.block.node_place(index, *below, key=key)
             return at, ".".join([path, *below])
 
+        at = ""
         try:
             self._unique(name)
+            at = "in"
             inputs = self._inputs(node)
+            at = "when"
             keep = True if node.when is None else bool(self.env.formula(node.when))
+            at = "in"
+            if keep and node.op is not None and inputs and "" in inputs:
+                names = [node.inputs] if isinstance(node.inputs, str) else node.inputs or []
+                raise self._unconnected(names[inputs.index("")])
+            at = "repeat"
             times = 1 if node.repeat is None else self._times(self.env.formula(node.repeat))
         except CmtError as error:
-            at = "in" if error.code == "CMT-132" else "when" if node.when is not None else "repeat"
-            self.growing.fail(error, where(at), self.trail)
+            self.growing.fail(error, where(at) if at else where(key=True), self.trail)
             self.refs[name] = self.previous = None
             self._see(name, None)
             return
@@ -154,7 +161,7 @@ class _Use:
         names = [n.removesuffix("?") for n in used.spec.inputs]
         values = inputs if inputs is not None else [self.previous]
         if len(values) > len(names):
-            message = f"'{used.spec.block}' takes {len(names)} inputs, not {len(values)}"
+            message = f"'{used.spec.block}' takes {counted(len(names))}, not {len(values)}"
             self.growing.fail(CmtError("CMT-205", message), where("in"), self.trail)
             return None
         connected = {n: v for n, v in zip(names, values, strict=False) if v != ""}
@@ -179,18 +186,22 @@ class _Use:
         if name in self.optional and (node.block is not None or node.when is not None):
             return ""
         if name in self.optional:
-            hint = f"guard the node with when: given.{name}"
-            raise CmtError("CMT-132", f"the optional input '{name}' is not connected here", hint=hint)
+            raise self._unconnected(name)
         hint = did_you_mean(name, list(self.refs))
         raise CmtError("CMT-132", f"no node or input '{name}' above", hint=hint)
 
+    def _unconnected(self, name: str) -> CmtError:
+        hint = f"guard the node with when: given.{name}"
+        return CmtError("CMT-132", f"the optional input '{name}' is not connected here", hint=hint)
+
     def _drop(self, name: str, inputs: list[Ref] | None, node: NodeSpec) -> None:
-        """A dropped node hands on its first input; one that has none is not there at all."""
-        if node.op == "parameter":
+        """A dropped node hands on its first connected input; one that has none is not there at all."""
+        connected = [self.previous] if inputs is None else [ref for ref in inputs if ref != ""]
+        if node.op == "parameter" or not connected:
             self.optional.add(name)
             self.env.names["given"] = {**self.env.names["given"], name: False}
             return
-        ref = inputs[0] if inputs else self.previous
+        ref = connected[0]
         self.refs[name] = self.previous = ref
         self._see(name, ref)
 

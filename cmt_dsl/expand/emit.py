@@ -21,6 +21,11 @@ Ref = str | None
 """A node's path; None stands for a node that has a problem, so what reads it stays silent."""
 
 
+def counted(inputs: int) -> str:
+    """How many inputs, in words: `1 input`, `2 inputs`."""
+    return f"{inputs} input" + ("" if inputs == 1 else "s")
+
+
 class Growing:
     """Nodes and scopes so far, their types, and every problem met."""
 
@@ -37,8 +42,8 @@ class Growing:
         """Append a node; raises `ShapeError`, or `SpecError` when the graph grows too large."""
         low, high = op.arity
         if not low <= len(inputs) <= high:
-            wanted = str(low) if low == high else f"{low} to {high}"
-            raise ShapeError("CMT-205", f"{op.kind} takes {wanted} inputs, not {len(inputs)}", attribute="in")
+            wanted = counted(high) if low == high else f"{low} to {counted(high)}"
+            raise ShapeError("CMT-205", f"{op.kind} takes {wanted}, not {len(inputs)}", attribute="in")
         if len(self.nodes) >= MAX_NODES:
             self._too_large("nodes", path, place)
         types = [self.types[i] for i in inputs]
@@ -92,7 +97,9 @@ class Growing:
             culprit = error.attribute
             site = where(culprit) if culprit in written or culprit == "in" else where()
             origin = env.origin(written.get(culprit)) if culprit else None
-            return self.fail(error, site, trail, origin or (trail[0] if trail else None))
+            # which shapes meet is up to the model; how many, to the block alone
+            first = trail[0] if trail and error.code != "CMT-205" else None
+            return self.fail(error, site, trail, origin or first)
 
     def fail(self, error: CmtError, site: Site, trail: tuple[Site, ...], origin: Site | None = None) -> None:
         """Remember an error with its place."""

@@ -3,6 +3,8 @@
 from cmt_dsl.ir.graph import STAGE, Graph, Node, ParamInfo, Scope, above, signature
 from cmt_dsl.ir.op import Array, Arrays, Emitter, Op
 from cmt_dsl.ir.tensor import Init, Param, TensorType, broadcast
+from cmt_dsl.ir.text import text
+from cmt_dsl.ir.verify import verify
 
 __all__ = [
     "STAGE",
@@ -20,4 +22,6 @@ __all__ = [
     "above",
     "broadcast",
     "signature",
+    "text",
+    "verify",
 ]

@@ -43,7 +43,8 @@ def problems(
         if old is None:
             found[loc] = problem
         elif problem.message not in old.message and old.code == problem.code == "CMT-111":
-            joined = f"{old.message}, or {problem.message}"
+            ending = ", not " + _shown(item.get("input"))
+            joined = f"{old.message.removesuffix(ending)}, or {problem.message.removeprefix('should be ')}"
             found[loc] = Problem(old.code, joined, old.place, old.path, old.hint)
     deepest = [loc for loc in found if not _has_below(loc, found)]
     return [found[loc] for loc in deepest]

@@ -58,6 +58,16 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "ceil": math.ceil,
     "sqrt": math.sqrt,
 }
+_WHOLE = "numbers, names, + - * / // %, comparisons, and or not, a if c else b, " + ", ".join(FUNCTIONS)
+_WRITTEN = {
+    "Pow": "**",
+    "LShift": "<<",
+    "RShift": ">>",
+    "BitOr": "|",
+    "BitAnd": "&",
+    "BitXor": "^",
+    "MatMult": "@",
+}
 
 
 @dataclass(frozen=True)
@@ -95,8 +105,7 @@ def parse(text: str) -> Expr:
     try:
         body = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        hint = "numbers, names, + - * / // %, comparisons, and or not, a if c else b, " + ", ".join(FUNCTIONS)
-        raise CmtError("CMT-120", f"'{text}' is not an expression", hint=hint) from None
+        raise CmtError("CMT-120", f"'{text}' is not an expression", hint=_WHOLE) from None
     names: dict[str, None] = {}
     _check(body, text, 0, names)
     return Expr(text, body, tuple(names))
@@ -130,8 +139,9 @@ def _check(node: ast.expr, text: str, depth: int, names: dict[str, None]) -> Non
             hint = did_you_mean(called, list(FUNCTIONS))
             raise CmtError("CMT-122", f"'{text}' calls '{called}'", hint=hint)
         case _:
-            what = type(node).__name__
-            raise CmtError("CMT-122", f"'{text}' uses {what}, which is not in the language")
+            what = type(getattr(node, "op", node)).__name__
+            message = f"'{text}' uses {_WRITTEN.get(what, what)}, which is not in the language"
+            raise CmtError("CMT-122", message, hint=_WHOLE)
     for part in below:
         _check(part, text, depth + 1, names)
 

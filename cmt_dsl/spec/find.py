@@ -50,7 +50,9 @@ def find(
         file = folder / f"{name}.yaml"
         if _exists(file) and _is(file, kind):
             return file
-    known = sorted({*also} | {f.stem for folder in [*folders[1:], shipped() / kind] for f in folder.glob("*.yaml")})
+    known = sorted(
+        {*also} | {f.stem for folder in [*folders[1:], shipped() / kind] for f in folder.glob("*.yaml")}
+    )
     code = "CMT-130" if kind == "blocks" else "CMT-101"
     raise CmtError(
         code,

@@ -13,7 +13,6 @@ from cmt_dsl.spec.find import find, shown
 from cmt_dsl.spec.schema import BlockSpec, ProfileSpec
 from cmt_dsl.spec.tree import Map, Tree, child, place_of, read_file
 
-
 MAX_NESTING = 32
 
 
@@ -87,7 +86,11 @@ class Library:
         for index, entry in enumerate(block.spec.nodes):
             for name, node in entry.items():
                 if node.block is not None:
-                    yield node.block, block.node_place(index, name, "block"), f"{name}.block"
+                    yield (
+                        node.block,
+                        block.node_place(index, name, "block"),
+                        f"{block.spec.block}.{name}.block",
+                    )
 
     def load_all(self, first: Iterator[tuple[str, Place, str]]) -> list[Problem]:
         """Read every block that can be reached; the problems found."""

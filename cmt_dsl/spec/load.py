@@ -16,6 +16,7 @@ from cmt_dsl.spec.schema import InputSpec, ModelSpec, ProfileSpec
 from cmt_dsl.spec.tree import Leaf, Map, Tree, child, place_of, read_file, read_text
 
 Sets = Mapping[str, Any]
+_START = "a model file starts with 'model: NAME'"
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def read_model_text(text: str, name: str, *, set: Sets | None = None) -> Reading
 
 def _mapping(tree: Tree) -> Map:
     if not isinstance(tree, Map):
-        raise CmtError("CMT-109", "a spec is a mapping of keys to values", place=tree.place)
+        raise CmtError("CMT-109", "a spec is a mapping of keys to values", place=tree.place, hint=_START)
     return tree
 
 

@@ -199,7 +199,7 @@ class _Composer:
     def _take(self, event: yaml.Event) -> None:
         place = self._place(event)
         if getattr(event, "tag", None) not in (None, "!"):
-            tag = str(getattr(event, "tag", ""))
+            tag = str(getattr(event, "tag", "")).replace("tag:yaml.org,2002:", "!!")
             raise CmtError("CMT-104", f"the tag {tag!r} is refused", place=place, hint="write plain values")
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             if len(self.stack) >= MAX_DEPTH:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from cmt_dsl import build, cost, load_text
+from cmt_dsl import SpecError, build, cost, load_text
 from cmt_dsl.spec.find import shipped
 
 TEXT = (shipped() / "README.md").read_text(encoding="utf-8")
@@ -56,3 +56,17 @@ def test_what_the_text_says_of_when_and_repeat_holds() -> None:
     once = build(load_text(text.replace("twice: true", "twice: false"), "README.md"))
     assert "stages.0.blocks.0.local.1" not in once.by_path
     assert once.by_path["stages.0.blocks.0.gated"].inputs[0] == "stages.0.blocks.0.local.0"
+
+
+def test_the_front_page_shows_what_the_check_says() -> None:
+    text = (shipped().parent / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    shown = re.search(r"\$ cmt check small.yaml\n(.*?)\n\n", text, flags=re.DOTALL)
+    assert shown
+    with pytest.raises(SpecError) as caught:
+        load_and_build(example)
+    assert str(caught.value).splitlines() == [line.removeprefix("    ") for line in shown[1].splitlines()]
+
+
+def load_and_build(text: str) -> None:
+    build(load_text(text, "small.yaml"))

@@ -18,6 +18,7 @@ import numpy as np
 
 from cmt_dsl.ir import Array, Graph
 from cmt_dsl.lower import weights as naming
+from cmt_dsl.lower.mindspore.process import prepare, quiet_exit
 from cmt_dsl.lower.mindspore.source import source
 
 
@@ -33,10 +34,13 @@ def to_cell(
     Graph mode reads source, so the module is written to `file` (default: a folder that goes with
     the process). Parameters are named by their paths and start from `weights`, or from `seed`.
     """
+    prepare()
     text = source(graph)
     path = file or _folder() / f"{graph.name}_{hashlib.sha256(text.encode()).hexdigest()[:12]}.py"
     path.write_text(text, encoding="utf-8")
-    cell = _module(path).Model()
+    module = _module(path)
+    quiet_exit(module.ms)
+    cell = module.Model()
     naming.write(cell, graph, weights if weights is not None else naming.initial(graph, seed))
     set_rates(cell, graph)
     return cell

@@ -158,7 +158,8 @@ class _Body:
         if len(indices) > 1:  # an element of a list inside a list's element cannot be: scopes nest
             raise AssertionError(path)
         held = self.made.setdefault(name, [])
-        assert isinstance(held, list) and len(held) == int(indices[0])
+        assert isinstance(held, list)
+        held += ["nn.Identity()"] * (int(indices[0]) - len(held))  # stages and blocks that came to nothing
         held.append(text)
         return f"self.{name}[{indices[0]}]"
 

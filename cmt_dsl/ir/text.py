@@ -1,0 +1,30 @@
+"""A graph as text that people read and tests compare."""
+
+from __future__ import annotations
+
+from cmt_dsl.ir.graph import Graph, Node, signature
+
+
+def text(graph: Graph, below: str = "") -> str:
+    """One line a node: `path = kind(attributes) inputs : type {parameters}`.
+
+    With `below`, the nodes of that scope alone, their paths shortened by it.
+    """
+    prefix = f"{below}." if below else ""
+    nodes = [node for node in graph.nodes if node.path.startswith(prefix)]
+    return "".join(f"{line(node, prefix)}\n" for node in nodes)
+
+
+def line(node: Node, prefix: str = "") -> str:
+    """The line of one node."""
+    kind, attributes = signature(node.op)
+    words = ", ".join(f"{name}={value}" for name, value in attributes)
+    inputs = "".join(f" {_short(path, prefix)}" for path in node.inputs)
+    params = ", ".join(f"{p.name or 'value'}{list(p.shape)}" for p in node.params)
+    return f"{_short(node.path, prefix)} = {kind}({words}){inputs} : {node.type}" + (
+        f" {{{params}}}" if params else ""
+    )
+
+
+def _short(path: str, prefix: str) -> str:
+    return path[len(prefix) :] if path.startswith(prefix) else f"^{path}"
