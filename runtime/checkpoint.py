@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from cmt_dsl.errors import CmtError
+
+from .atomic import write_atomically
 
 FORMAT = 1
 KIND = "cmt-dsl checkpoint"
@@ -140,38 +139,6 @@ def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]
             hint="copy it again, or use another checkpoint of the run",
         )
     return tensors, header
-
-
-def write_atomically(path: str | Path, data: bytes) -> None:
-    """Replace `path` by `data`, on disk before this returns; CMT-606 if that fails, the old file then stays."""
-    path = Path(path)
-    temporary = ""
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-        _sync_directory(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise CmtError(
-            "CMT-606",
-            f"cannot write {path}: {error.strerror}",
-            hint="check the free space and the permissions of the directory",
-        ) from None
-
-
-def _sync_directory(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # some file systems cannot, and then need not
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _digest(tensors: Mapping[str, np.ndarray], header: Mapping[str, str]) -> str:

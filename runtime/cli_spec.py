@@ -227,7 +227,7 @@ def compile_(
         if str(emit) == "-":
             typer.echo(text, nl=False)
             return
-        from runtime.checkpoint import write_atomically
+        from runtime.atomic import write_atomically
 
         write_atomically(emit, text.encode())
         facts |= {"file": str(emit), "lines": text.count("\n"), "classes": text.count("(nn.Cell):")}

@@ -57,8 +57,8 @@ def train(
     else:
         _say(
             console,
-            f"done in {summary['seconds']:.0f} s: top-1 {summary['top1']:.2%} on {summary['images']} images; "
-            f"checkpoints and metrics in {out}",
+            f"done in {summary['seconds']:.0f} s: top-1 {summary['top1']:.2%} on {summary['images']} images "
+            f"in {summary['checkpoint']} (best epoch {summary['best_top1']:.2%}); metrics in {out}",
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cmt_dsl.errors import CmtError, Place, Problem, SpecError
@@ -101,6 +101,20 @@ def _contradictions(recipe: Recipe, tree: Tree) -> Iterator[Problem]:
             f"amp {device.amp} without loss_scale: float16 gradients would vanish",
             "add device.loss_scale: {initial: 65536, window: 2000}",
         )
+
+
+def decays_all(recipe: Recipe, profile: Mapping[str, Any]) -> bool:
+    """Whether weight decay reaches norms and biases: the recipe's word, or else the profile's; CMT-801."""
+    own = recipe.optimizer.decay_norm_and_bias
+    found = profile.get("decay_norm_and_bias") if own is None else own
+    if not isinstance(found, bool):
+        raise CmtError(
+            "CMT-801",
+            "neither the recipe nor the model's profile says whether norms and biases decay",
+            path="optimizer.decay_norm_and_bias",
+            hint="--set optimizer.decay_norm_and_bias=false",
+        )
+    return found
 
 
 def check_against_data(recipe: Recipe, train_size: int, devices: int = 1) -> None:

@@ -34,10 +34,17 @@ class View:
 
     @classmethod
     def of(cls, spec: object, eval_crop: float | None = None) -> View:
-        """From a ModelSpec; `eval_crop` None takes the profile's."""
+        """From a checked model; `eval_crop` None takes the profile's. CMT-801 if neither says."""
         own = spec.input  # type: ignore[attr-defined]
         if eval_crop is None:
-            eval_crop = float(spec.profile_values["eval_crop"])  # type: ignore[attr-defined]
+            eval_crop = spec.profile_values.get("eval_crop")  # type: ignore[attr-defined]
+        if isinstance(eval_crop, bool) or not isinstance(eval_crop, (int, float)) or not 0 < eval_crop <= 1:
+            raise CmtError(
+                "CMT-801",
+                f"neither the recipe nor the model's profile gives a usable eval_crop, but {eval_crop!r}",
+                path="data.eval_crop",
+                hint="--set data.eval_crop=0.875",
+            )
         return cls(own.channels, own.height, own.width, eval_crop)
 
 

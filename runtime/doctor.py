@@ -17,7 +17,7 @@ from cmt_dsl.lower.mindspore.process import ADDED, prepare, variables
 from .environment import mindspore
 
 State = Literal["ok", "warn", "fail"]
-EXTRAS = {"sklearn": "demo", "onnxruntime": "deploy", "tensorboardX": "viz"}
+EXTRAS = {"sklearn": "demo"}
 
 
 class Row(NamedTuple):

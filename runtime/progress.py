@@ -6,7 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,6 +19,22 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def epoch_line(epoch: int, epochs: int, values: dict[str, Any]) -> str:
+    """What is said at the end of an epoch."""
+    parts = [f"epoch {epoch}/{epochs}"]
+    if values["train_loss"] is not None:
+        parts.append(f"loss {values['train_loss']:.4f}")
+    if "top1" in values:
+        parts += [
+            f"val loss {values['val_loss']:.4f}",
+            f"top-1 {values['top1']:.2%}",
+            f"top-5 {values['top5']:.2%}",
+        ]
+    if values["images_per_second"]:
+        parts.append(f"{values['images_per_second']:.0f} img/s")
+    return "  ".join(parts)
 
 
 class Progress:

@@ -13,11 +13,12 @@ import numpy as np
 from cmt_dsl.errors import CmtError
 
 from .checkpoint import Checkpoint
-from .config import check_against_data
+from .config import check_against_data, decays_all
 from .data import Source, require_classes
 from .environment import mindspore, native_errors, set_device
 from .interrupt import Asked, Stopped, Watch
-from .progress import Progress
+from .memory import warning
+from .progress import Progress, epoch_line
 from .recipe import Recipe
 from .run import LOG, MODEL, Keeper, Metrics
 from .schedule import learning_rates
@@ -64,10 +65,7 @@ class _Run:
         self.graph = build(spec)
         self.cell = to_cell(self.graph, seed=recipe.train.seed, file=out / MODEL)
         self.net = in_precision(self.cell, recipe.device.amp)
-        decay_all = recipe.optimizer.decay_norm_and_bias
-        if decay_all is None:
-            decay_all = bool(spec.profile_values["decay_norm_and_bias"])
-        self.step = train_step(self.net, self.graph, recipe, decay_all)
+        self.step = train_step(self.net, self.graph, recipe, decays_all(recipe, spec.profile_values))
         self.batch, self.epochs = recipe.train.batch, recipe.train.epochs
         self.steps = source.train_size // self.batch
         schedule = recipe.schedule.model_dump(exclude={"lr"})
@@ -98,6 +96,8 @@ class _Run:
                 f"{self.source.train_size} images, {self.epochs} epochs of {self.steps} steps of "
                 f"{self.batch}, peak learning rate {self.peak:.3g}, on {self.device}"
             )
+            if self.device == "CPU" and (advice := warning(self.graph, self.batch)):
+                self.progress.say(advice)
             epoch, self.watch.patient = 0, True
             try:
                 for epoch in range(1, self.epochs + 1):
@@ -148,7 +148,7 @@ class _Run:
             self.metrics_now |= self._validate()
         self.log.write("epoch", **{**record, **{k: v for k, v in self.metrics_now.items() if k != "seconds"}})
         self._keep(epoch)
-        self.progress.say(_line(epoch, self.epochs, {**record, **self.metrics_now}))
+        self.progress.say(epoch_line(epoch, self.epochs, {**record, **self.metrics_now}))
 
     def _first(self, batch: Any) -> list[float]:
         """The step that compiles the graph."""
@@ -243,18 +243,3 @@ class _Run:
         self.metrics_now = {}
         self._keep(epoch)
         return self.keeper.last
-
-
-def _line(epoch: int, epochs: int, values: dict[str, Any]) -> str:
-    parts = [f"epoch {epoch}/{epochs}"]
-    if values["train_loss"] is not None:
-        parts.append(f"loss {values['train_loss']:.4f}")
-    if "top1" in values:
-        parts += [
-            f"val loss {values['val_loss']:.4f}",
-            f"top-1 {values['top1']:.2%}",
-            f"top-5 {values['top5']:.2%}",
-        ]
-    if values["images_per_second"]:
-        parts.append(f"{values['images_per_second']:.0f} img/s")
-    return "  ".join(parts)
