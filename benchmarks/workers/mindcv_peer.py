@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 import types
 from pathlib import Path
@@ -21,35 +21,31 @@ NAMES = {
 
 
 def load(checkout: Path, name: str) -> types.ModuleType:
-    models = checkout / "mindcv" / "models"
-    for package, path in (
-        ("mindcv", checkout / "mindcv"),
-        ("mindcv.models", models),
-        ("mindcv.models.layers", models / "layers"),
-    ):
+    """One model file and its layers, without the package's data pipelines and downloads."""
+    sys.path.insert(0, str(checkout))
+    for package in ("mindcv", "mindcv.models"):
         module = types.ModuleType(package)
-        module.__path__ = [str(path)]
+        module.__path__ = [str(checkout / package.replace(".", "/"))]
         sys.modules[package] = module
-    for part in ("helpers", "registry"):
-        module = types.ModuleType(f"mindcv.models.{part}")
-        module.__dict__.update(load_pretrained=None, register_model=lambda function: function)
-        sys.modules[f"mindcv.models.{part}"] = module
-    spec = importlib.util.spec_from_file_location(f"mindcv.models.{name}", models / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    helpers = types.ModuleType("mindcv.models.helpers")
+    helpers.load_pretrained = None
+    helpers._ntuple = lambda n: lambda value: value if isinstance(value, tuple) else (value,) * n
+    registry = types.ModuleType("mindcv.models.registry")
+    registry.register_model = lambda function: function
+    sys.modules |= {helpers.__name__: helpers, registry.__name__: registry}
+    return importlib.import_module(f"mindcv.models.{name}")
 
 
 def main() -> None:
     checkout, model, batch, steps = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     name, size = NAMES[model]
     ms.set_context(mode=ms.GRAPH_MODE)
-    network = getattr(load(checkout, "cmt"), name)(drop_path_rate=0.1)
+    model_file = load(checkout, "cmt")
+    network = getattr(model_file, name)(drop_path_rate=0.1)
     loss = nn.WithLossCell(network, nn.CrossEntropyLoss(label_smoothing=0.1))
     optimizer = nn.AdamWeightDecay(network.trainable_params(), 1e-4, weight_decay=0.05)
     step = nn.TrainOneStepCell(loss, optimizer).set_train()
-    test = getattr(load(checkout, "cmt"), name)().set_train(False)
+    test = getattr(model_file, name)().set_train(False)
     random = np.random.default_rng(0)
     images = ms.Tensor(random.standard_normal((batch, 3, size, size)).astype(np.float32))
     labels = ms.Tensor(random.integers(0, 1000, batch).astype(np.int32))

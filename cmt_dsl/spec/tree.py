@@ -120,16 +120,14 @@ def read_file(path: Path, shown: str) -> Tree:
             data = file.read(MAX_BYTES + 1)
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = error.object[: error.start]
-        start = before.rfind(b"\n") + 1
-        column = len(before[start:].decode("utf-8", "replace")) + 1
-        place = Place(shown, before.count(b"\n") + 1, column)
+        before = error.object[: error.start].decode("utf-8-sig")
+        place = Place(shown, before.count("\n") + 1, len(before) - before.rfind("\n"))
         message = f"the byte 0x{error.object[error.start]:02x} is not UTF-8"
         raise CmtError("CMT-108", message, place=place, hint="save it as UTF-8") from None
     except OSError as error:
         code = "CMT-101" if isinstance(error, FileNotFoundError) else "CMT-108"
-        where = None if code == "CMT-101" else Place(shown, 1, 1)
-        raise CmtError(code, f"cannot read {shown}: {error.strerror}", place=where) from None
+        place = None if code == "CMT-101" else Place(shown, 1, 1)
+        raise CmtError(code, f"cannot read {shown}: {error.strerror}", place=place) from None
     return read_text(text, shown)
 
 
@@ -188,9 +186,7 @@ class _Composer:
     def compose(self, events: Iterator[yaml.Event]) -> Tree:
         for event in events:
             self._take(event)
-        if self.root is None:
-            return Leaf(None, Place(self.shown, 1, 1))
-        return self.root
+        return self.root or Leaf(None, Place(self.shown, 1, 1))
 
     def _place(self, event: yaml.Event) -> Place:
         mark: Any = event.start_mark
@@ -200,7 +196,7 @@ class _Composer:
         place = self._place(event)
         if getattr(event, "tag", None) not in (None, "!"):
             tag = str(getattr(event, "tag", "")).replace("tag:yaml.org,2002:", "!!")
-            raise CmtError("CMT-104", f"the tag {tag!r} is refused", place=place, hint="write plain values")
+            raise CmtError("CMT-104", f"the tag '{tag}' is refused", place=place, hint="write plain values")
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             if len(self.stack) >= MAX_DEPTH:
                 raise CmtError("CMT-105", f"more than {MAX_DEPTH} levels", place=place)

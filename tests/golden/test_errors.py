@@ -1,0 +1,50 @@
+"""One readable message per error code: `errors/CMT-NNN.yaml` is the bad spec, `.txt` what the user reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cmt_dsl import CmtError, build, load
+from cmt_dsl.errors import CODES
+from tests.golden.files import compare
+
+FOLDER = Path(__file__).parent / "errors"
+SPECS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+NOT_FROM_A_FILE = {
+    "CMT-102": "the file would have a megabyte; see tests/spec/test_tree.py",
+    "CMT-301": "says nothing itself: what follows from another problem",
+    "CMT-402": "about weights, not specs; see tests/lower/test_weights.py",
+    "CMT-403": "about images, not specs; see tests/lower/test_numpy.py",
+}
+
+
+@pytest.mark.parametrize("code", SPECS)
+def test_message(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(FOLDER)
+    with pytest.raises(CmtError) as caught:
+        build(load(f"{code}.yaml"))
+    assert code in {problem.code for problem in caught.value.problems}
+    assert all(problem.place for problem in caught.value.problems)
+    compare(f"errors/{code}.txt", f"{caught.value}\n")
+
+
+def test_every_code_has_a_message() -> None:
+    assert set(SPECS) | set(NOT_FROM_A_FILE) == set(CODES)
+    assert not set(SPECS) & set(NOT_FROM_A_FILE)
+
+
+@pytest.mark.parametrize("code", SPECS)
+def test_places_point_at_the_words_they_speak_of(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place is inside its file's text, on something that is not blank."""
+    monkeypatch.chdir(FOLDER)
+    with pytest.raises(CmtError) as caught:
+        build(load(f"{code}.yaml"))
+    for problem in caught.value.problems:
+        assert problem.place is not None
+        file = Path(problem.place.file)
+        text = file.read_bytes() if file.is_file() else b""
+        lines = text.decode("utf-8", "replace").split("\n")
+        assert problem.place.line <= len(lines)
+        assert problem.place.column <= len(lines[problem.place.line - 1]) + 1
