@@ -95,7 +95,7 @@ def check(
         try:
             graph = _build(spec, set)[1]
         except CmtError as error:
-            code = max(code, 2 if error.code == "CMT-101" and not error.problems[0].place else 1)
+            code = max(code, 2 if error.code in ("CMT-101", "CMT-108") and not error.problems[0].path else 1)
             results.append({"spec": spec, "ok": False, "problems": [p.json() for p in error.problems]})
             if not as_json:
                 _problems(spec, error.problems)
@@ -181,9 +181,7 @@ def cost(spec: Spec, set: Sets = None, as_json: Json = False) -> None:
         size = f"{t.activations / 2**20:.1f} MiB"
         table.add_row(name, f"{t.trainable:,}", f"{t.statistics:,}", f"{t.macs:,}", size)
     _console().print(table)
-    typer.echo(
-        f"for one {graph.input.type} image; MACs of convolutions and matrix products; activations in float32"
-    )
+    typer.echo(f"one image {graph.input.type}; MACs: convolutions, matrix products; float32")
 
 
 def resolve(spec: Spec, set: Sets = None, as_json: Json = False) -> None:

@@ -23,16 +23,15 @@ NAMES = {
 def load(checkout: Path, name: str) -> types.ModuleType:
     """One model file and its layers, without the package's data pipelines and downloads."""
     sys.path.insert(0, str(checkout))
-    for package in ("mindcv", "mindcv.models"):
+    for package in ("mindcv", "mindcv.models", "mindcv.utils"):
         module = types.ModuleType(package)
         module.__path__ = [str(checkout / package.replace(".", "/"))]
         sys.modules[package] = module
-    helpers = types.ModuleType("mindcv.models.helpers")
-    helpers.load_pretrained = None
-    helpers._ntuple = lambda n: lambda value: value if isinstance(value, tuple) else (value,) * n
+    download = types.ModuleType("mindcv.utils.download")
+    download.DownLoad = download.get_default_download_root = None
     registry = types.ModuleType("mindcv.models.registry")
     registry.register_model = lambda function: function
-    sys.modules |= {helpers.__name__: helpers, registry.__name__: registry}
+    sys.modules |= {download.__name__: download, registry.__name__: registry}
     return importlib.import_module(f"mindcv.models.{name}")
 
 

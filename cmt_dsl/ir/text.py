@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from cmt_dsl.ir.graph import Graph, Node, signature
 
 
 def text(graph: Graph, below: str = "") -> str:
-    """One line a node: `path = kind(attributes) inputs : type {parameters}`.
+    """One line a node: `path = kind(attributes)(inputs) -> type  # parameters: count`.
 
     With `below`, the nodes of that scope alone, their paths shortened by it.
     """
@@ -18,13 +20,8 @@ def text(graph: Graph, below: str = "") -> str:
 def line(node: Node, prefix: str = "") -> str:
     """The line of one node."""
     kind, attributes = signature(node.op)
-    words = ", ".join(f"{name}={value}" for name, value in attributes)
-    inputs = "".join(f" {_short(path, prefix)}" for path in node.inputs)
-    params = ", ".join(f"{p.name or 'value'}{list(p.shape)}" for p in node.params)
-    return f"{_short(node.path, prefix)} = {kind}({words}){inputs} : {node.type}" + (
-        f" {{{params}}}" if params else ""
-    )
-
-
-def _short(path: str, prefix: str) -> str:
-    return path[len(prefix) :] if path.startswith(prefix) else f"^{path}"
+    shown = ", ".join(f"{name}={value}" for name, value in attributes)
+    inputs = ", ".join(path.removeprefix(prefix) for path in node.inputs)
+    params = " ".join(f"{p.name or 'value'}{list(p.shape)}" for p in node.params)
+    count = f"  # {params}: {sum(prod(p.shape) for p in node.params):,}" if node.params else ""
+    return f"{node.path.removeprefix(prefix)} = {kind}({shown})({inputs}) -> {node.type}{count}"

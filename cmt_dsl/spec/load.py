@@ -207,7 +207,7 @@ def _spec(tree: Map, found: list[Problem]) -> ModelSpec | None:
 def _profile(tree: Map, lineage: tuple[str, ...], path: Path | None) -> ProfileSpec | None:
     node = child(tree, "profile")
     if isinstance(node, Map):
-        return check(node, ProfileSpec, at="profile")
+        return _of_variant(check(node, ProfileSpec, at="profile"), lineage)
     if not isinstance(node, Leaf) or not isinstance(node.value, str):
         return None
     try:
@@ -216,7 +216,11 @@ def _profile(tree: Map, lineage: tuple[str, ...], path: Path | None) -> ProfileS
         hint = did_you_mean(node.value, names("profiles"))
         problem = error.problems[0]
         raise SpecError([Problem("CMT-101", problem.message, node.place, "profile", hint)]) from None
-    profile = check(read_file(file, shown(file)), ProfileSpec)
+    return _of_variant(check(read_file(file, shown(file)), ProfileSpec), lineage)
+
+
+def _of_variant(profile: ProfileSpec, lineage: tuple[str, ...]) -> ProfileSpec:
+    """The profile with the values of a model and of those it descends from put in."""
     values = dict(profile.values)
     for name in reversed(lineage):
         values.update(profile.variants.get(name, {}))

@@ -16,7 +16,7 @@ Attribute = Value | list[Value]
 class Strict(BaseModel):
     """Base of all spec models: unknown keys are errors, values are not coerced, data is frozen."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Argument(Strict):
@@ -36,7 +36,7 @@ class Argument(Strict):
 class NodeSpec(BaseModel):
     """One node of a block: an operator with its attributes, or another block with its arguments."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
     op: Name | None = None
     block: Annotated[str, Field(max_length=300)] | None = None
     inputs: Annotated[Name | list[Name] | None, Field(alias="in", description="default: the node above")] = (
@@ -181,7 +181,7 @@ class ModelSpec(Strict):
     doc: str = ""
     input: InputSpec
     classes: Annotated[int, Field(ge=1, le=1_000_000)]
-    profile: Name | ProfileSpec
+    profile: Annotated[str, Field(max_length=300)] | ProfileSpec
     drop_path: Annotated[
         float, Field(ge=0, lt=1, description="rate of the last block; rises linearly from 0")
     ]
