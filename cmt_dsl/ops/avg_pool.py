@@ -2,32 +2,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
-from cmt_dsl.ops.attributes import Count
-from cmt_dsl.ops.windows import window, windows
+from cmt_dsl.ir import Array, Arrays, Emitter, Op
+from cmt_dsl.ops.pooling import Pooling
+from cmt_dsl.ops.windows import windows
 
 
 @dataclass(frozen=True)
-class AvgPool(Op, kind="avg_pool"):
+class AvgPool(Pooling, kind="avg_pool"):
     """Mean of each window, `[n, c, h, w] -> [n, c, h', w']`, without padding."""
-
-    kernel: Count
-    stride: Count
-
-    def infer(self, *x: TensorType) -> TensorType:
-        c, h, w = x[0].map()
-        for side, name in ((h, "height"), (w, "width")):
-            if side < self.kernel:
-                message = f"a {self.kernel}-wide window does not fit a {name} of {side}"
-                raise ShapeError("CMT-202", message, attribute="kernel")
-            if (side - self.kernel) % self.stride:
-                message = (
-                    f"windows of {self.kernel} at stride {self.stride} leave rows of the {name} {side} over"
-                )
-                raise ShapeError("CMT-202", message, attribute="stride")
-        sides = (window(s, self.kernel, self.stride, 0) for s in (h, w))
-        return TensorType((None, c, *sides))
 
     def numpy(self, p: Arrays, *x: Array) -> Array:
         return windows(x[0], self.kernel, self.stride).mean((-2, -1))
