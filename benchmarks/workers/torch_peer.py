@@ -53,8 +53,8 @@ def official(checkout: Path) -> types.ModuleType:
 def main() -> None:
     checkout, model, batch, steps = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     torch.set_num_threads(os.cpu_count() or 1)
-    network = getattr(official(checkout), model)(drop_path_rate=0.1).train()
-    size = network.patch_embed_a.img_size[0] * 2
+    size = {"cmt_ti": 160, "cmt_xs": 192, "cmt_s": 224, "cmt_b": 256}[model]
+    network = getattr(official(checkout), model)(img_size=size, drop_path_rate=0.1).train()
     weights, others = ([p for p in network.parameters() if (p.ndim > 1) == many] for many in (True, False))
     groups = [{"params": weights, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=1e-4)

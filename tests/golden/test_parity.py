@@ -74,13 +74,24 @@ def node_of(graph, theirs: str) -> str:
     return next(scope.output for scope in graph.scopes if scope.path == path)
 
 
+GRAPH_AND_PYNATIVE = [*((name, "graph") for name in MODELS), ("official_cmt_ti", "pynative")]
+TRAINED = [*((name, "graph") for name in OFFICIAL), ("official_cmt_ti", "pynative")]
+
+
+def set_mode(mode: str) -> None:
+    import mindspore as ms
+
+    ms.set_context(mode=ms.GRAPH_MODE if mode == "graph" else ms.PYNATIVE_MODE)
+
+
 @pytest.mark.mindspore
-@pytest.mark.parametrize("name", MODELS)
-def test_mindspore_logits(name: str) -> None:
+@pytest.mark.parametrize(("name", "mode"), GRAPH_AND_PYNATIVE)
+def test_mindspore_logits(name: str, mode: str) -> None:
     import mindspore as ms
 
     from cmt_dsl import to_cell
 
+    set_mode(mode)
     run = recorded(name)
     graph = run.graph()
     cell = to_cell(graph, weights=run.weights(graph))
@@ -89,36 +100,50 @@ def test_mindspore_logits(name: str) -> None:
 
 
 @pytest.mark.mindspore
-@pytest.mark.parametrize("name", OFFICIAL)
-def test_training_loss_and_gradients(name: str) -> None:
+@pytest.mark.parametrize(("name", "mode"), TRAINED)
+def test_training_loss_and_gradients(name: str, mode: str) -> None:
     import mindspore as ms
     from mindspore import nn
 
     from cmt_dsl import to_cell
     from cmt_dsl.lower.weights import canonical_names
 
+    set_mode(mode)
     run = recorded(name)
     graph = run.graph(**{"drop_path": 0.0, "head.args.dropout": 0.0})
     cell = to_cell(graph, weights=run.weights(graph))
     cell.set_train(True)
     loss_of = nn.CrossEntropyLoss(label_smoothing=run.facts["label_smoothing"])
     labels = ms.Tensor(np.array(run.facts["labels"], np.int32))
-    network = nn.WithLossCell(cell, loss_of)
     parameters = cell.trainable_params()
-    step = ms.value_and_grad(network, None, parameters)
+    names = [canonical_names(graph)[p.name] for p in parameters]
+    step = gradient_cell(nn.WithLossCell(cell, loss_of), parameters)
     loss, gradients = step(ms.Tensor(run.images), labels)
     assert abs(float(loss) - run.facts["train_loss"]) < 1e-5 * run.facts["train_loss"]
 
-    names = canonical_names(graph)
     theirs = foreign_names(graph, run.source)
     norms = {
-        theirs[names[p.name.removeprefix("_backbone.")]]: float(
-            np.linalg.norm(g.asnumpy().astype(np.float64))
-        )
-        for p, g in zip(parameters, gradients, strict=True)
+        theirs[path]: float(np.linalg.norm(gradient.asnumpy().astype(np.float64)))
+        for path, gradient in zip(names, gradients, strict=True)
     }
     expected = run.facts["grad_l2"]
     assert norms.keys() == expected.keys()
     floor = 1e-6 * np.sqrt(sum(v * v for v in expected.values()))
     worst = max(abs(norms[k] - v) / (1e-4 * v + floor) for k, v in expected.items())
     assert worst <= 1, f"gradient norms off by {worst:.2f} times the tolerance"
+
+
+def gradient_cell(network, parameters):
+    """A Cell that gives loss and gradients, so that graph mode compiles both."""
+    from mindspore import nn, ops
+
+    class Gradients(nn.Cell):
+        def __init__(self):
+            super().__init__(auto_prefix=False)
+            self.network = network
+            self.both = ops.value_and_grad(network, None, tuple(parameters))
+
+        def construct(self, images, labels):
+            return self.both(images, labels)
+
+    return Gradients().set_train()
