@@ -54,14 +54,14 @@ CODES: dict[str, str] = {
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """A position in a text, counted from 1."""
+    """A position in a text, counted from 1; line 0 is all of it, such as one `--set`."""
 
     file: str
     line: int
     column: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 @dataclass(frozen=True)

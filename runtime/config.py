@@ -33,11 +33,11 @@ def load_recipe(
 
 def recipe_from(data: dict[str, Any]) -> Recipe:
     """A recipe from plain data, such as a checkpoint's; raises SpecError."""
-    return _checked(from_value(data, Place("<recipe>", 1, 1)), {}, ())  # type: ignore[arg-type]
+    return _checked(from_value(data, Place("<recipe>", 0, 0)), {}, ())  # type: ignore[arg-type]
 
 
 def _checked(tree: Map, sets: dict[str, Any], overrides: tuple[str, ...]) -> Recipe:
-    edits = [(path, from_value(value, Place(f"set {path}", 1, 1))) for path, value in sets.items()]
+    edits = [(path, from_value(value, Place(f"set {path}", 0, 0))) for path, value in sets.items()]
     edits += [parse_override(text) for text in overrides]
     for path, value in edits:
         tree = _put(tree, path, value)

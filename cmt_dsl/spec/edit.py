@@ -7,7 +7,7 @@ from typing import Any
 
 from cmt_dsl.errors import CmtError, Place, did_you_mean
 from cmt_dsl.spec.schema import MAX_STAGES
-from cmt_dsl.spec.tree import Leaf, Map, Seq, Tree, child, read_text
+from cmt_dsl.spec.tree import Leaf, Map, Seq, Tree, child, plain, read_text
 
 
 def merge(base: Tree, over: Tree) -> Tree:
@@ -111,8 +111,8 @@ def parse_override(text: str) -> tuple[str, Tree]:
     path, equals, value = text.partition("=")
     if not equals or not path.strip():
         hint = "write --set stages.2.depth=20"
-        raise CmtError("CMT-135", f"'{text}' is not path=value", place=Place(shown, 1, 1), hint=hint)
-    return path.strip(), read_text(value, shown)
+        raise CmtError("CMT-135", f"'{text}' is not path=value", place=Place(shown, 0, 0), hint=hint)
+    return path.strip(), from_value(plain(read_text(value, shown)), Place(shown, 0, 0))
 
 
 def with_stage_defaults(tree: Map) -> Map:

@@ -104,7 +104,7 @@ def _read(
     reading = Reading()
     try:
         tree, lineage = source(reading.problems)
-        edits = [(p, from_value(value, Place(f"set {p}", 1, 1))) for p, value in (sets or {}).items()]
+        edits = [(p, from_value(value, Place(f"set {p}", 0, 0))) for p, value in (sets or {}).items()]
         for text in overrides:
             edits.append(parse_override(text))
         tree = _apply(tree, edits, reading.problems)
