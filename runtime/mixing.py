@@ -61,7 +61,13 @@ def mixed(images: np.ndarray, targets: np.ndarray, how: Mixture) -> tuple[np.nda
     share, rest = np.float32(how.share), np.float32(1 - how.share)
     targets = targets * share + targets[::-1] * rest
     if how.box is None:
-        return images * share + images[::-1] * rest, targets
+        blend = np.empty_like(images)
+        for out, own, other in zip(
+            blend, images, images[::-1], strict=True
+        ):  # one at a time stays in the cache
+            np.multiply(own, share, out=out)
+            out += other * rest
+        return blend, targets
     top, bottom, left, right = how.box
     cut = images.copy()
     cut[:, :, top:bottom, left:right] = images[::-1, :, top:bottom, left:right]
