@@ -10,7 +10,7 @@ from cmt_dsl.spec import check, load_document
 from cmt_dsl.spec.edit import from_value, merge, parse_override
 from cmt_dsl.spec.tree import Map, Tree, place_of
 
-from .recipe import Recipe
+from .recipe import AugmentGroup, Recipe
 
 
 def load_recipe(
@@ -85,22 +85,46 @@ def _contradictions(recipe: Recipe, tree: Tree) -> Iterator[Problem]:
                 f"the cosine ends at epoch {start + schedule.decay_epochs:g}, after the run's {train.epochs}",
                 "lower it, or use null for 'to the end of the run'",
             )
-    if recipe.augment.crop is not None:
-        for name, bounds in (("scale", recipe.augment.crop.scale), ("ratio", recipe.augment.crop.ratio)):
-            if bounds[0] > bounds[1]:
-                yield problem(
-                    f"augment.crop.{name}",
-                    f"from {bounds[0]:g} to {bounds[1]:g} is an empty range",
-                    "write the smaller number first",
-                )
-        if recipe.augment.crop.scale[1] > 1:
-            yield problem("augment.crop.scale", "a crop cannot be larger than its image", "use at most 1")
+    for path, bounds, most in _ranges(recipe.augment):
+        if bounds[0] > bounds[1]:
+            yield problem(
+                path,
+                f"from {bounds[0]:g} to {bounds[1]:g} is an empty range",
+                "write the smaller number first",
+            )
+        if most is not None and bounds[1] > most:
+            yield problem(path, "a part cannot be larger than its image", f"use at most {most:g}")
+    mix = recipe.augment.mix
+    if mix is not None:
+        on = [name for name, alpha in (("mixup", mix.mixup), ("cutmix", mix.cutmix)) if alpha is not None]
+        if not on:
+            yield problem("augment.mix", "neither mixup nor cutmix is on", "write 'mix: null' for no mixing")
+        elif len(on) == 2 and mix.switch_prob is None:
+            yield problem(
+                "augment.mix", "mixup and cutmix are on, but switch_prob is not given", "published: 0.5"
+            )
+        elif len(on) == 1 and mix.switch_prob is not None:
+            yield problem(
+                "augment.mix.switch_prob", f"only {on[0]} is on: there is nothing to switch", "use null"
+            )
+        if train.batch == 1:
+            yield problem("augment.mix", "a batch of 1 has nothing to mix with", "--set augment.mix=null")
     if device.amp != "O0" and device.loss_scale is None:
         yield problem(
             "device.amp",
             f"amp {device.amp} without loss_scale: float16 gradients would vanish",
             "add device.loss_scale: {initial: 65536, window: 2000}",
         )
+
+
+def _ranges(augment: AugmentGroup) -> Iterator[tuple[str, list[float], float | None]]:
+    """(path, [from, to], most) of every range in the group."""
+    if augment.crop is not None:
+        yield "augment.crop.scale", augment.crop.scale, 1.0
+        yield "augment.crop.ratio", augment.crop.ratio, None
+    if augment.erase is not None:
+        yield "augment.erase.area", augment.erase.area, 1.0
+        yield "augment.erase.aspect", augment.erase.aspect, None
 
 
 def decays_all(recipe: Recipe, profile: Mapping[str, Any]) -> bool:

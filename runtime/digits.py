@@ -10,6 +10,8 @@ from cmt_dsl.errors import CmtError
 
 from .affine import draw, resize, warp
 from .data import Batch, View
+from .erasing import erased
+from .order import shuffled_draws
 from .recipe import AugmentGroup
 
 SPLIT_SEED = 20211107  # never changes: the 360 held-out scans are the same for every recipe
@@ -23,6 +25,13 @@ class Digits:
     classes = tuple("0123456789")
 
     def __init__(self, view: View, augment: AugmentGroup | None):
+        if augment is not None and augment.randaugment is not None:
+            raise CmtError(
+                "CMT-801",
+                "RandAugment is for colour pictures in folders, not for the digits",
+                path="augment.randaugment",
+                hint="--set augment.randaugment=null",
+            )
         scans, labels = _load()
         train, val = split(labels)
         self.train_size, self.val_size = len(train), len(val)
@@ -38,11 +47,12 @@ class Digits:
             raise ValueError("a source opened without augment can only validate")
         rng = np.random.default_rng([seed, epoch])
         images, labels = self._train
-        order = rng.permutation(self.train_size)
+        order = shuffled_draws(rng, self.train_size, self._augment.repeats)
         for start in range(0, self.train_size - batch + 1, batch):
-            rows = order[start : start + batch]
-            seen = warp(images[rows], draw(rng, batch, self._augment), self._empty)
-            yield Batch(self._channels(seen), labels[rows], batch)
+            draws = order[start : start + batch]
+            rows = draws % self.train_size
+            seen = self._channels(warp(images[rows], draw(rng, batch, self._augment), self._empty))
+            yield Batch(erased(seen, draws, self._augment.erase, seed, epoch), labels[rows], batch)
 
     def val(self, batch: int) -> Iterator[Batch]:
         images, labels = self._val

@@ -6,7 +6,6 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,14 +13,13 @@ from cmt_dsl.errors import CmtError
 
 from .data import Batch, View
 from .decodable import decodable
+from .erasing import erased
+from .order import shuffled_draws
+from .randaugment import operator
 from .recipe import AugmentGroup
+from .transforms import FILL, MEAN, STD, eval_operators, grey, train_operators
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-MEAN, STD = (
-    (0.485 * 255, 0.456 * 255, 0.406 * 255),
-    (0.229 * 255, 0.224 * 255, 0.225 * 255),
-)  # ImageNet, 0..255
-LUMA = (0.299, 0.587, 0.114)
 MARK = "|cmt|"  # around path and reason, to find them again in MindSpore's long message
 DROPPINGS = (
     "abnormal_image.jpg",
@@ -60,37 +58,41 @@ class Folder:
     def train(self, batch: int, seed: int, epoch: int) -> Iterator[Batch]:
         if self._augment is None:
             raise ValueError("a source opened without augment can only validate")
-        order = np.random.default_rng([seed, epoch]).permutation(self.train_size)
-        order = order[: self.train_size // batch * batch]
-        # fixes the C++ augmentation too, for a given number of workers
-        yield from self._batches("train", order, batch, (seed * 100_003 + epoch) % 2**31)
+        repeats, erase = self._augment.repeats, self._augment.erase
+        draws = shuffled_draws(np.random.default_rng([seed, epoch]), self.train_size, repeats)
+        draws = draws[: self.train_size // batch * batch]
+        for number, found in enumerate(self._batches("train", draws, batch, seed, epoch)):
+            these = draws[number * batch : (number + 1) * batch]
+            yield Batch(erased(found.images, these, erase, seed, epoch), found.labels, found.count)
 
     def val(self, batch: int) -> Iterator[Batch]:
-        yield from self._batches("val", np.arange(self.val_size), batch, 0)
+        yield from self._batches("val", np.arange(self.val_size), batch)
 
-    def _batches(self, split: str, order: np.ndarray, batch: int, seed: int) -> Iterator[Batch]:
+    def _batches(
+        self, split: str, draws: np.ndarray, batch: int, seed: int = 0, epoch: int = 0
+    ) -> Iterator[Batch]:
         from .environment import mindspore
 
         mindspore()
         import mindspore.dataset as ds
         from mindspore.dataset import vision
 
-        ds.config.set_seed(seed)
-        shape = _train_operators(self._view, self._augment) if self._augment and split == "train" else None
-        operators = shape if shape is not None else _eval_operators(self._view)
-        files = _Files(*self._files[split], order)
+        # fixes the C++ augmentation too, for a given number of workers
+        ds.config.set_seed((seed * 100_003 + epoch) % 2**31)
+        augment = self._augment if split == "train" else None
+        files = _Files(*self._files[split], draws)
+        workers = {"num_parallel_workers": self._workers}
         images = ds.GeneratorDataset(
-            files,
-            ["image", "label"],
-            shuffle=False,
-            num_parallel_workers=self._workers,
-            python_multiprocessing=False,
+            files, ["image", "label", "draw"], shuffle=False, python_multiprocessing=False, **workers
         )
-        images = images.map(
-            [*operators, vision.Normalize(MEAN, STD), vision.HWC2CHW()],
-            "image",
-            num_parallel_workers=self._workers,
-        ).batch(batch)
+        operators = train_operators(self._view, augment) if augment else eval_operators(self._view)
+        if augment and augment.randaugment:
+            both = ["image", "draw"]
+            random = operator(augment.randaugment, FILL, seed, epoch)
+            images = images.map(operators, "image", **workers).map(random, both, both, **workers)
+            operators = []
+        operators += [vision.Normalize(MEAN, STD), vision.HWC2CHW()]
+        images = images.map(operators, "image", **workers).batch(batch)
         before = {name for name in DROPPINGS if Path(name).exists()}
         try:
             for row in images.create_dict_iterator(num_epochs=1, output_numpy=True):
@@ -104,7 +106,7 @@ class Folder:
     def _padded(self, images: np.ndarray, labels: np.ndarray, batch: int) -> Batch:
         count = len(labels)
         if self._view.channels == 1:
-            images = _grey(images)
+            images = grey(images)
         if count < batch:
             images = np.concatenate([images, np.repeat(images[:1], batch - count, axis=0)])
             labels = np.concatenate([labels, np.repeat(labels[:1], batch - count)])
@@ -112,19 +114,19 @@ class Folder:
 
 
 class _Files:
-    """File contents and labels in the order asked for; a ValueError names the file it is about."""
+    """(content, label, draw) of the draws asked for; a ValueError names the file it is about."""
 
-    def __init__(self, paths: list[str], labels: np.ndarray, order: np.ndarray):
-        self._paths, self._labels, self._order = paths, labels, order
+    def __init__(self, paths: list[str], labels: np.ndarray, draws: np.ndarray):
+        self._paths, self._labels, self._draws = paths, labels, draws.astype(np.int64)
 
     def __len__(self) -> int:
-        return len(self._order)
+        return len(self._draws)
 
-    def __getitem__(self, at: int) -> tuple[np.ndarray, np.ndarray]:
-        index = int(self._order[at])
+    def __getitem__(self, at: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        index = int(self._draws[at]) % len(self._paths)
         path = self._paths[index]
         try:
-            return decodable(np.fromfile(path, dtype=np.uint8)), self._labels[index]
+            return decodable(np.fromfile(path, dtype=np.uint8)), self._labels[index], self._draws[at]
         except (ValueError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise ValueError(f"{MARK}{path}{MARK}{reason}{MARK}") from None
@@ -137,46 +139,8 @@ class _Files:
             try:
                 vision.Decode()(self[at][0])
             except (RuntimeError, ValueError):
-                return self._paths[int(self._order[at])]
+                return self._paths[int(self._draws[at]) % len(self._paths)]
         return None
-
-
-def _grey(images: np.ndarray) -> np.ndarray:
-    """Normalised [n, 3, h, w] to normalised luminance [n, 1, h, w]."""
-    luma, std = np.array(LUMA, dtype=np.float32), np.array(STD, dtype=np.float32)
-    grey = np.einsum("nchw,c->nhw", images, luma * std) / (luma @ std)
-    return np.ascontiguousarray(grey[:, None])
-
-
-def _train_operators(view: View, augment: AugmentGroup) -> list[Any]:
-    from mindspore.dataset import vision
-    from mindspore.dataset.vision import Inter
-
-    size = (view.height, view.width)
-    if augment.crop is not None:
-        scale, ratio = tuple(augment.crop.scale), tuple(augment.crop.ratio)
-        operators: list[Any] = [vision.RandomCropDecodeResize(size, scale, ratio, Inter.BICUBIC)]
-    else:
-        operators = [vision.Decode(), vision.Resize(size, Inter.BICUBIC)]
-    if augment.flip > 0:
-        operators.append(vision.RandomHorizontalFlip(augment.flip))
-    if augment.rotate > 0 or augment.shift > 0:
-        shift = (-augment.shift, augment.shift, -augment.shift, augment.shift)
-        fill = tuple(round(v) for v in MEAN)
-        operators.append(vision.RandomAffine(augment.rotate, shift, resample=Inter.BILINEAR, fill_value=fill))
-    return operators
-
-
-def _eval_operators(view: View) -> list[Any]:
-    from mindspore.dataset import vision
-    from mindspore.dataset.vision import Inter
-
-    size = (view.height, view.width)
-    if view.height == view.width:  # the shorter side; the other keeps its proportion
-        resized: Any = int(view.height / view.eval_crop)
-    else:
-        resized = (int(view.height / view.eval_crop), int(view.width / view.eval_crop))
-    return [vision.Decode(), vision.Resize(resized, Inter.BICUBIC), vision.CenterCrop(size)]
 
 
 def _census(split: Path) -> dict[str, list[str]]:

@@ -18,6 +18,7 @@ from .data import Source, require_classes
 from .environment import mindspore, native_errors, set_device
 from .interrupt import Asked, Stopped, Watch
 from .memory import warning
+from .mixing import mixed_batch, soft_targets
 from .progress import Progress, epoch_line
 from .recipe import Recipe
 from .run import LOG, MODEL, Keeper, Metrics
@@ -43,13 +44,6 @@ def train(
         watch = watch if watch is not None else stack.enter_context(Watch())
         stack.enter_context(native_errors(out / LOG))
         return _Run(spec, recipe, source, out, console, watch).go()
-
-
-def soft_targets(labels: np.ndarray, classes: int, smoothing: float) -> np.ndarray:
-    """[n] labels to [n, classes] probabilities; `smoothing` is spread evenly over all classes."""
-    targets = np.full((len(labels), classes), smoothing / classes, dtype=np.float32)
-    targets[np.arange(len(labels)), labels] += 1.0 - smoothing
-    return targets
 
 
 class _Run:
@@ -163,8 +157,11 @@ class _Run:
 
     def _step(self, batch: Any) -> Any:
         targets = soft_targets(batch.labels, self.spec.classes, self.recipe.loss.label_smoothing)
+        epoch, step = divmod(self.done, self.steps)
+        seed, mix = self.recipe.train.seed, self.recipe.augment.mix
+        images, targets = mixed_batch(batch.images, targets, mix, seed, epoch + 1, step)
         lr = self.ms.Tensor(self.rates[self.done], self.ms.float32)
-        result = self.step(self.ms.Tensor(batch.images), self.ms.Tensor(targets), lr)
+        result = self.step(self.ms.Tensor(images), self.ms.Tensor(targets), lr)
         self.done += 1
         return result
 
