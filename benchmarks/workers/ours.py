@@ -16,8 +16,8 @@ def main() -> None:
 
     from cmt_dsl import build, load, to_cell
     from runtime.config import load_recipe
+    from runtime.ledger import soft_targets
     from runtime.step import train_step
-    from runtime.train import soft_targets
 
     ms.set_context(mode=ms.GRAPH_MODE)
     spec = load(model, set={"profile": profile})

@@ -49,10 +49,10 @@ def _stepped(clip: float | None, scale: Any, images: np.ndarray) -> tuple[np.nda
     from mindspore import nn
 
     from runtime.environment import set_device
+    from runtime.ledger import soft_targets
     from runtime.optim import AdamW
     from runtime.recipe import DeviceGroup
     from runtime.step import ScaledTrainStep, TrainStep
-    from runtime.train import soft_targets
 
     set_device(DeviceGroup(mode="graph"))
     net = nn.Dense(
