@@ -86,7 +86,7 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], header: Mapp
     """A safetensors file whose header also carries the sha256 of all its content."""
     from safetensors.numpy import save
 
-    tensors = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    tensors = {name: np.asarray(value, order="C") for name, value in arrays.items()}
     header = {**header, "sha256": _digest(tensors, header)}
     write_atomically(path, save(tensors, metadata=header))
 

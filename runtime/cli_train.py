@@ -37,15 +37,20 @@ def train(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a run that is already there.")
     ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in OUT, exactly, from its last checkpoint.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train a model; leaves checkpoints and metrics in OUT."""
     from .interrupt import Stopped, Watch
 
     console = _console(as_json)
+    if resume and overwrite:
+        raise typer.BadParameter("--resume continues a run, --overwrite replaces it: give one of them")
     try:
         with Watch() as watch:  # before anything starts threads
-            summary = _train(spec, recipe, data, out, tuple(set or ()), overwrite, console, watch)
+            summary = _train(spec, recipe, data, out, tuple(set or ()), overwrite, resume, console, watch)
     except Stopped as stop:
         where = (
             f"weights saved in {stop.checkpoint}" if stop.checkpoint else "no step was done, nothing saved"
@@ -69,6 +74,7 @@ def _train(
     out: Path,
     sets: tuple[str, ...],
     overwrite: bool,
+    resume: bool,
     console: Console,
     watch: Watch,
 ) -> dict[str, Any]:
@@ -77,8 +83,10 @@ def _train(
     from .config import check_against_data, is_recipe_path, load_recipe
     from .data import View, open_source, require_classes
     from .environment import native_noise_to
+    from .resume import find, reopen_run, require_same
     from .run import LOG, open_run
 
+    point = find(out) if resume else None
     plan = load_recipe(recipe, overrides=tuple(s for s in sets if is_recipe_path(s)))
     own = tuple(s for s in sets if not is_recipe_path(s))
     model = _model(spec, plan.model_sets(), own)
@@ -90,13 +98,16 @@ def _train(
         _say(console, f"classes {model.classes} → {len(source.classes)}, as the data has")
         model = _model(spec, {**plan.model_sets(), "classes": len(source.classes)}, own)
     require_classes(source, model.classes)
-    build(model)  # shape errors before the run directory is touched
+    graph = build(model)  # shape errors before the run directory is touched
     check_against_data(plan, source.train_size)
-    folder = open_run(out, overwrite)
+    if point:
+        require_same(point, model, graph.fingerprint, plan, source)
+        reopen_run(out, point)
+    folder = out if point else open_run(out, overwrite)
     with native_noise_to(folder / LOG):
         from .train import train as run
 
-        return run(model, plan, source, folder, console, watch)
+        return run(model, plan, source, folder, console, watch, point)
 
 
 def validate(

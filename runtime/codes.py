@@ -18,6 +18,8 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-703": "the output directory already holds a run",
     "CMT-704": "MindSpore is missing or does not work here",
     "CMT-705": "MindSpore failed while compiling or running the model",
+    "CMT-706": "there is nothing to resume",
+    "CMT-707": "the run to resume is another: its spec, recipe or data differ",
     "CMT-801": "a recipe's values contradict each other or the data",
     "CMT-802": "the recipe does not exist or is not a recipe",
 }

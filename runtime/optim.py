@@ -98,10 +98,5 @@ def _scalar(value: float) -> Tensor:
     return Tensor(np.float32(value), ms.float32)
 
 
-def optimizer_state(optimizer: AdamW) -> dict[str, np.ndarray]:
-    """Copies of all of its state, by MindSpore name."""
-    return {p.name: np.array(p.asnumpy(), copy=True) for p in state_parameters(optimizer)}
-
-
 def state_parameters(optimizer: AdamW) -> list[Parameter]:
     return [*optimizer.m, *optimizer.v, optimizer.steps, optimizer.c1, optimizer.c2]

@@ -38,12 +38,12 @@ def epoch_line(epoch: int, epochs: int, values: dict[str, Any]) -> str:
 
 
 class Progress:
-    """`steps` of one run; `advance` after each, `say` for lines that stay."""
+    """`steps` of one run, `done` of them before; `advance` after each, `say` for lines that stay."""
 
-    def __init__(self, console: Console, steps: int, epochs: int, batch: int):
+    def __init__(self, console: Console, steps: int, epochs: int, batch: int, done: int = 0):
         self._console, self._steps, self._epochs, self._batch = console, steps, epochs, batch
         self._live = None
-        self._done = 0
+        self._done = self._first = done
         self._began = self._told = time.monotonic()
         self._shown = ""
 
@@ -106,7 +106,7 @@ class Progress:
             self._shown = f"loss {loss:.4f}"
         # the first step was compilation and does not count
         seconds = max(now - self._began, 1e-9)
-        rate = (self._done - 1) / seconds
+        rate = (self._done - self._first - 1) / seconds
         left = (self._steps - self._done) / rate if rate > 0 else 0.0
         facts = f"{self._shown}  {rate * self._batch:.0f} img/s  ETA {clock(left)}"
         if self._live:

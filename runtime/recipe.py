@@ -140,6 +140,9 @@ class TrainGroup(Group):
     val_every: int = Field(
         1, ge=1, description="epochs between validations; the last epoch is always validated"
     )
+    save_every: int | None = Field(
+        None, ge=1, description="steps between checkpoints within an epoch; null: at the end of epochs alone"
+    )
     log_every: int = Field(
         10, ge=1, description="steps between readings of the loss (each waits for the device)"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import shlex
@@ -18,7 +19,9 @@ from .checkpoint import Checkpoint, save_arrays, save_checkpoint
 
 METRICS, LAST, BEST = "metrics.jsonl", "last.safetensors", "best.safetensors"
 LOG, OPTIMIZER, MODEL = "mindspore.log", "last.optimizer.safetensors", "model.py"
-OWN = (METRICS, LAST, BEST, OPTIMIZER, LOG, MODEL)
+PREVIOUS = "previous.optimizer.safetensors"
+OWN = (METRICS, LAST, BEST, OPTIMIZER, PREVIOUS, LOG, MODEL)
+STATE_KIND = "cmt-dsl optimizer state"
 
 
 def open_run(folder: str | Path, overwrite: bool) -> Path:
@@ -26,12 +29,12 @@ def open_run(folder: str | Path, overwrite: bool) -> Path:
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        held = [name for name in OWN[:4] if (folder / name).exists()]
+        held = [name for name in OWN[:5] if (folder / name).exists()]
         if held and not overwrite:
             raise CmtError(
                 "CMT-703",
                 f"{folder} already holds a run ({', '.join(held)})",
-                hint="choose another --out, or add --overwrite to replace it",
+                hint="choose another --out, or add --resume to continue it, --overwrite to replace it",
             )
         for name in OWN:
             (folder / name).unlink(missing_ok=True)
@@ -53,12 +56,15 @@ def versions() -> dict[str, str]:
 
 
 class Metrics:
-    """metrics.jsonl: one record a line, each flushed as it is written; the first is {"event": "meta", …}."""
+    """metrics.jsonl: one record a line, each flushed as it is written; the first is {"event": "meta", …}.
 
-    def __init__(self, folder: Path, **meta: Any):
+    A resumed run adds {"event": "resumed", …}, with the same fields.
+    """
+
+    def __init__(self, folder: Path, event: str = "meta", **meta: Any):
         self._path = folder / METRICS
         self.write(
-            "meta", versions=versions(), machine=platform.machine(), command=shlex.join(sys.argv), **meta
+            event, versions=versions(), machine=platform.machine(), command=shlex.join(sys.argv), **meta
         )
 
     def write(self, event: str, **values: Any) -> None:
@@ -75,29 +81,40 @@ class Metrics:
 
 
 class Keeper:
-    """Writes last.safetensors, its optimiser state, and best.safetensors when top-1 rises."""
+    """Writes last.safetensors, its optimiser state, and best.safetensors when top-1 rises.
 
-    def __init__(self, folder: Path):
+    A kill at any moment leaves last.safetensors with an optimiser state of its step: the last or the previous one.
+    """
+
+    def __init__(self, folder: Path, best: float | None = None):
         self._folder = folder
-        self.best: float | None = None
+        self.best = best
 
     @property
     def last(self) -> Path:
         return self._folder / LAST
 
-    def keep(self, checkpoint: Checkpoint, state: dict[str, Any]) -> None:
-        """`checkpoint.metrics` without "top1" (the epoch was not validated) never becomes the best."""
+    def keep(self, checkpoint: Checkpoint, state: dict[str, Any], loop: dict[str, Any]) -> None:
+        """`checkpoint.metrics` without "top1" (the epoch was not validated) never becomes the best.
+
+        `loop` is what the training loop needs to go on, as JSON.
+        """
         checkpoint = replace(checkpoint, versions=versions())
-        fits = {
+        top1 = checkpoint.metrics.get("top1")
+        better = top1 is not None and (self.best is None or top1 > self.best)
+        if better:
+            self.best = top1
+        header = {
+            "kind": STATE_KIND,
+            "format": "1",
             "fingerprint": checkpoint.fingerprint,
             "step": str(checkpoint.step),
             "epoch": str(checkpoint.epoch),
+            "loop": json.dumps({**loop, "best": self.best}),
         }
-        save_arrays(
-            self._folder / OPTIMIZER, state, {"kind": "cmt-dsl optimizer state", "format": "1", **fits}
-        )
-        save_checkpoint(self.last, checkpoint)
-        top1 = checkpoint.metrics.get("top1")
-        if top1 is not None and (self.best is None or top1 > self.best):
+        with contextlib.suppress(FileNotFoundError):
+            (self._folder / OPTIMIZER).replace(self._folder / PREVIOUS)
+        save_arrays(self._folder / OPTIMIZER, state, header)
+        if better:
             save_checkpoint(self._folder / BEST, checkpoint)
-            self.best = top1
+        save_checkpoint(self.last, checkpoint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import math
+import itertools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,25 +17,32 @@ from .config import check_against_data, decays_all
 from .data import Source, require_classes
 from .environment import mindspore, native_errors, set_device
 from .interrupt import Asked, Stopped, Watch
+from .ledger import Ledger
 from .memory import warning
 from .mixing import mixed_batch, soft_targets
 from .progress import Progress, epoch_line
 from .recipe import Recipe
+from .resume import Point
 from .run import LOG, MODEL, Keeper, Metrics
 from .schedule import learning_rates
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-MAX_OVERFLOWS = 40  # in a row: from 2^24, the scale has then long been 1
-
 
 def train(
-    spec: Any, recipe: Recipe, source: Source, out: Path, console: Console, watch: Watch | None = None
+    spec: Any,
+    recipe: Recipe,
+    source: Source,
+    out: Path,
+    console: Console,
+    watch: Watch | None = None,
+    resume: Point | None = None,
 ) -> dict[str, Any]:
     """Train `spec` by `recipe` on `source` into the opened run directory `out`; returns the summary.
 
-    `watch` is an entered Watch; without it signals are watched from here on.
+    `watch` is an entered Watch; without it signals are watched from here on. `resume` is where the run in `out` goes
+    on, checked by `resume.require_same`.
     Raises CmtError for every foreseeable failure and Stopped after Ctrl-C or SIGTERM.
     """
     check_against_data(recipe, source.train_size)
@@ -43,11 +50,20 @@ def train(
     with contextlib.ExitStack() as stack:
         watch = watch if watch is not None else stack.enter_context(Watch())
         stack.enter_context(native_errors(out / LOG))
-        return _Run(spec, recipe, source, out, console, watch).go()
+        return _Run(spec, recipe, source, out, console, watch, resume).go()
 
 
 class _Run:
-    def __init__(self, spec: Any, recipe: Recipe, source: Source, out: Path, console: Console, watch: Watch):
+    def __init__(
+        self,
+        spec: Any,
+        recipe: Recipe,
+        source: Source,
+        out: Path,
+        console: Console,
+        watch: Watch,
+        resume: Point | None,
+    ):
         from cmt_dsl import build, to_cell
 
         from .step import in_precision, train_step
@@ -65,11 +81,16 @@ class _Run:
         schedule = recipe.schedule.model_dump(exclude={"lr"})
         self.peak = recipe.peak_lr(self.batch)
         self.rates = learning_rates(self.peak, steps_per_epoch=self.steps, epochs=self.epochs, **schedule)
-        self.done = self.skipped = self.overflows = 0
+        self.done, self.ledger = 0, Ledger(self._diverged)
+        self.first_epoch, self.compile_seconds = 1, 0.0
         self.metrics_now: dict[str, Any] = {}
-        self.keeper = Keeper(out)
+        self.keeper = Keeper(out, resume.loop["best"] if resume else None)
+        if resume:
+            self._continue(resume)
         self.log = Metrics(
             out,
+            "resumed" if resume else "meta",
+            step=self.done,
             device=self.device,
             model=spec.name,
             fingerprint=self.graph.fingerprint,
@@ -82,19 +103,30 @@ class _Run:
             peak_lr=self.peak,
         )
 
+    def _continue(self, point: Point) -> None:
+        from .state import put
+
+        put(point, self.cell, self.graph, self.step)
+        self.ledger.restore(point.loop)
+        self.done, self.first_epoch = point.step, point.checkpoint.epoch
+        if point.loop["over"]:  # nothing of that epoch is left to do
+            self.first_epoch, self.ledger.losses = self.first_epoch + 1, []
+
     def go(self) -> dict[str, Any]:
         began = time.monotonic()
         total = self.epochs * self.steps
-        with Progress(self.console, total, self.epochs, self.batch) as self.progress:
+        with Progress(self.console, total, self.epochs, self.batch, self.done) as self.progress:
             self.progress.say(
                 f"{self.source.train_size} images, {self.epochs} epochs of {self.steps} steps of "
                 f"{self.batch}, peak learning rate {self.peak:.3g}, on {self.device}"
             )
+            if self.done:
+                self.progress.say(f"resuming after step {self.done} of {total}")
             if self.device == "CPU" and (advice := warning(self.graph, self.batch)):
                 self.progress.say(advice)
-            epoch, self.watch.patient = 0, True
+            epoch, self.watch.patient = self.first_epoch, True
             try:
-                for epoch in range(1, self.epochs + 1):
+                for epoch in range(self.first_epoch, self.epochs + 1):
                     self._epoch(epoch)
             except Asked:
                 raise Stopped(self.watch.asked or 0, self._leave(epoch)) from None
@@ -103,7 +135,7 @@ class _Run:
             "best_top1": self.keeper.best,
             "epochs": self.epochs,
             "steps": self.done,
-            "skipped_steps": self.skipped,
+            "skipped_steps": self.ledger.skipped,
             "seconds": round(time.monotonic() - began, 1),
             "compile_seconds": self.compile_seconds,
             **self.metrics_now,
@@ -112,28 +144,31 @@ class _Run:
         return summary
 
     def _epoch(self, epoch: int) -> None:
-        began, losses, waiting = time.monotonic(), [], []
-        for batch in self.source.train(self.batch, self.recipe.train.seed, epoch):
+        began, timed = time.monotonic(), 0
+        skip, every = self.done - (epoch - 1) * self.steps, self.recipe.train.save_every
+        batches = self.source.train(self.batch, self.recipe.train.seed, epoch) if skip < self.steps else ()
+        for batch in itertools.islice(batches, skip, None):  # those done before have drawn their augmentation
             self.watch.check()
-            if self.done == 0:
-                losses += self._first(batch)
-                self.progress.advance(epoch, losses[-1] if losses else None)
+            if not self.compile_seconds:
+                self._first(batch)
+                self.progress.advance(epoch, self.ledger.last)
                 began = time.monotonic()
-                continue
-            waiting.append(self._step(batch))
-            read = len(waiting) >= self.recipe.train.log_every
-            if read:
-                losses += self._read(waiting)
-            self.progress.advance(epoch, losses[-1] if read and losses else None)
-        losses += self._read(waiting)
-        seconds = time.monotonic() - began
-        timed = self.steps - (1 if epoch == 1 else 0)
+            else:
+                self.ledger.waiting.append(self._step(batch))
+                timed += 1
+                if read := len(self.ledger.waiting) >= self.recipe.train.log_every:
+                    self.ledger.read()
+                self.progress.advance(epoch, self.ledger.last if read else None)
+            if every and self.done % every == 0 and self.done < epoch * self.steps:
+                self._keep(epoch, over=False)
+        self.ledger.read()
+        seconds, losses = time.monotonic() - began, self.ledger.losses
         record: dict[str, Any] = {
             "epoch": epoch,
             "step": self.done,
             "train_loss": float(np.mean(losses)) if losses else None,
             "lr": self.rates[self.done - 1],
-            "skipped_steps": self.skipped,
+            "skipped_steps": self.ledger.skipped,
             "seconds": round(seconds, 3),
             "images_per_second": round(timed * self.batch / seconds, 1) if timed else None,
         }
@@ -141,19 +176,19 @@ class _Run:
         if epoch % self.recipe.train.val_every == 0 or epoch == self.epochs:
             self.metrics_now |= self._validate()
         self.log.write("epoch", **{**record, **{k: v for k, v in self.metrics_now.items() if k != "seconds"}})
-        self._keep(epoch)
+        self._keep(epoch, over=True)
+        self.ledger.losses = []
         self.progress.say(epoch_line(epoch, self.epochs, {**record, **self.metrics_now}))
 
-    def _first(self, batch: Any) -> list[float]:
+    def _first(self, batch: Any) -> None:
         """The step that compiles the graph."""
         began = time.monotonic()
         with self.progress.waiting("compiling graph…"):
-            pending = [self._step(batch)]
-            losses = self._read(pending)
-        self.compile_seconds = round(time.monotonic() - began, 1)
+            self.ledger.waiting.append(self._step(batch))
+            self.ledger.read()
+        self.compile_seconds = max(round(time.monotonic() - began, 1), 0.1)
         self.progress.say(f"graph compiled, first step done in {self.compile_seconds} s")
         self.log.write("compiled", seconds=self.compile_seconds)
-        return losses
 
     def _step(self, batch: Any) -> Any:
         targets = soft_targets(batch.labels, self.spec.classes, self.recipe.loss.label_smoothing)
@@ -165,26 +200,14 @@ class _Run:
         self.done += 1
         return result
 
-    def _read(self, waiting: list[Any]) -> list[float]:
-        """Losses of the steps so far, in order; waits for the device and empties `waiting`."""
-        losses = []
-        for loss, applied in waiting:
-            value = float(loss.asnumpy())
-            if not bool(applied.asnumpy()):
-                self.skipped, self.overflows = self.skipped + 1, self.overflows + 1
-            elif math.isfinite(value):
-                self.overflows = 0
-                losses.append(value)
-            if self.overflows > MAX_OVERFLOWS or (bool(applied.asnumpy()) and not math.isfinite(value)):
-                kept = f"the last good weights are in {self.keeper.last}" if self.keeper.last.exists() else ""
-                self.log.write("failed", step=self.done, reason="loss is not finite")
-                raise CmtError(
-                    "CMT-702",
-                    f"the loss became {value} by step {self.done}" + (f"; {kept}" if kept else ""),
-                    hint="lower schedule.lr, lengthen the warm-up, or set train.clip_norm=1",
-                )
-        waiting.clear()
-        return losses
+    def _diverged(self, loss: float) -> None:
+        kept = f"; the last good weights are in {self.keeper.last}" if self.keeper.last.exists() else ""
+        self.log.write("failed", step=self.done, reason="loss is not finite")
+        raise CmtError(
+            "CMT-702",
+            f"the loss became {loss} by step {self.done}{kept}",
+            hint="lower schedule.lr, lengthen the warm-up, or set train.clip_norm=1",
+        )
 
     def _validate(self) -> dict[str, Any]:
         from .evaluate import evaluate
@@ -194,18 +217,16 @@ class _Run:
             self.progress.aside(f"validating {done}/{self.source.val_size}")
 
         found = evaluate(self.net, self.source, self.batch, look)
-        return {
-            "top1": found["top1"],
-            "top5": found["top5"],
-            "val_loss": found["loss"],
-            "images": found["images"],
-        }
+        named = {"top1": "top1", "top5": "top5", "val_loss": "loss", "images": "images"}
+        return {name: found[key] for name, key in named.items()}
 
-    def _keep(self, epoch: int) -> None:
+    def _keep(self, epoch: int, *, over: bool) -> None:
+        """Write the checkpoint; `over`: nothing of this epoch is left to do, otherwise nothing has validated it."""
         from cmt_dsl.lower.weights import read
 
-        from .optim import optimizer_state
+        from .state import take
 
+        self.ledger.read()
         arrays = read(self.cell, self.graph)
         if not all(np.isfinite(a).all() for a in arrays.values()):
             raise CmtError(
@@ -213,10 +234,7 @@ class _Run:
                 "a weight is no longer a finite number; nothing was overwritten",
                 hint="lower schedule.lr, lengthen the warm-up, or set train.clip_norm=1",
             )
-        state = optimizer_state(self.step.optimizer)
-        for name in ("scale", "calm"):
-            if hasattr(self.step, name):
-                state[f"loss_{name}"] = np.array(getattr(self.step, name).asnumpy(), copy=True)
+        loop = {"over": over, "images": [self.source.train_size, self.source.val_size], **self.ledger.state()}
         self.keeper.keep(
             Checkpoint(
                 arrays=arrays,
@@ -224,12 +242,13 @@ class _Run:
                 fingerprint=self.graph.fingerprint,
                 classes=self.source.classes,
                 recipe=self.recipe.resolved(),
-                metrics=self.metrics_now,
+                metrics=self.metrics_now if over else {},
                 epoch=epoch,
                 step=self.done,
                 source=self.source.name,
             ),
-            state,
+            take(self.step),
+            loop,
         )
 
     def _leave(self, epoch: int) -> Path | None:
@@ -237,6 +256,5 @@ class _Run:
         self.log.write("stopped", step=self.done, epoch=epoch)
         if self.done == 0:
             return None
-        self.metrics_now = {}
-        self._keep(epoch)
+        self._keep(epoch, over=False)
         return self.keeper.last

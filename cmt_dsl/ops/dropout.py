@@ -23,7 +23,7 @@ class Dropout(Op, kind="dropout"):
     def mindspore(self, ms: Emitter, *x: str) -> str:
         if self.rate == 0:
             return x[0]
-        return f"{ms.cell('nn.Dropout', p=self.rate)}({x[0]})"
+        return f"{ms.support('Dropout', self.rate)}({x[0]})"
 
     @staticmethod
     def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:

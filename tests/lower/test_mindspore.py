@@ -13,7 +13,7 @@ from cmt_dsl.lower.weights import TAKEN
 from tests.tiny import graph_of
 
 pytestmark = pytest.mark.mindspore
-EXTRA = {"rate", "key"}
+EXTRA = {"rate", "key", "step"}
 
 
 @pytest.fixture(scope="module")

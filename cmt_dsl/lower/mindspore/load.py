@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from cmt_dsl.ir import Array, Graph
+from cmt_dsl.ir import Array, Graph, Node
 from cmt_dsl.lower import weights as naming
 from cmt_dsl.lower.mindspore.process import prepare, quiet_exit
 from cmt_dsl.lower.mindspore.source import source
@@ -42,23 +42,37 @@ def to_cell(
     quiet_exit(module.ms)
     cell = module.Model()
     naming.write(cell, graph, weights if weights is not None else naming.initial(graph, seed))
-    set_rates(cell, graph)
+    set_rates(cell, graph, seed)
     return cell
 
 
-def set_rates(cell: Any, graph: Graph) -> None:
-    """Give each drop-path cell its rate, and the whole numbers that make its draws its own."""
+def set_rates(cell: Any, graph: Graph, seed: int = 0) -> None:
+    """Give each drop-path cell its rate, and it and each dropout the key that makes its draws its own."""
     from mindspore import Tensor
 
     parameters = cell.parameters_dict()
-    for node in graph.nodes:
-        name = naming.mindspore_name(node, "rate")
-        if node.op.kind == "drop_path" and name in parameters:
+    for node in _random(graph):
+        if (name := naming.mindspore_name(node, "rate")) in parameters:
             rate: float = getattr(node.op, "rate")  # noqa: B009
             parameters[name].set_data(Tensor(np.float32(rate)))
-            random: Any = np.random.default_rng(zlib.crc32(node.path.encode()))
-            key = random.integers(-100, 101, (1, 8)).astype(np.float32)
-            parameters[naming.mindspore_name(node, "key")].set_data(Tensor(key))
+        if (name := naming.mindspore_name(node, "noise.key")) in parameters:
+            random: Any = np.random.default_rng([seed, zlib.crc32(node.path.encode())])
+            key = random.integers(1, 23143, (2, 2)).astype(np.int32)
+            parameters[name].set_data(Tensor(key))
+
+
+def set_random_step(cell: Any, graph: Graph, step: int) -> None:
+    """Let dropout and drop path draw what they draw after `step` training steps."""
+    from mindspore import Tensor
+
+    parameters = cell.parameters_dict()
+    for node in _random(graph):
+        if (name := naming.mindspore_name(node, "noise.step")) in parameters:
+            parameters[name].set_data(Tensor(np.int32(step)))
+
+
+def _random(graph: Graph) -> list[Node]:
+    return [node for node in graph.nodes if node.op.kind in ("drop_path", "dropout")]
 
 
 def _module(path: Path) -> Any:

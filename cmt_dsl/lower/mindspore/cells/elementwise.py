@@ -1,4 +1,4 @@
-"""Activations and drop path.
+"""Activations, dropout and drop path.
 
 Classes here are copied, one at a time, into generated source, so each uses only `ms`, `nn`, `ops`, `Tensor`, `Parameter`
 and other classes of this folder. Maps are `[n, c, h, w]`, float32 or, under mixed precision, float16 (arithmetic that
@@ -99,26 +99,59 @@ class Softmax(nn.Cell):
         return (ops.softmax(v, -1) if self.native else self.saved(v)).astype(x.dtype)
 
 
+class Noise(nn.Cell):
+    """construct(n) -> [n] float32, uniform in [0, 1): other numbers at every call, a function of `key` and `step` alone.
+
+    Stateful random operators cannot be restored, so the numbers come from a counter: `step` counts the calls, element i
+    is ((i + s0)^3 + s1)^3 modulo a prime of which cubing is a permutation, s = step * key[0] + key[1] modulo two primes
+    (together they repeat after 5e8 steps). No product reaches 2^31, so any device gives the same integers.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.key = Parameter(ops.ones((2, 2), ms.int32), name="key", requires_grad=False)
+        self.step = Parameter(Tensor(0, ms.int32), name="step", requires_grad=False)
+        self.primes = Tensor([23159, 23143], ms.int32)
+        self.prime = 23159
+
+    def construct(self, n):
+        step = ops.assign_add(self.step, Tensor(1, ms.int32))
+        s = (step % self.primes * self.key[0] + self.key[1]) % self.primes
+        i = ops.arange(0, n, 1, dtype=ms.int32)
+        a = i % self.prime + s[0]
+        b = a * a % self.prime * a % self.prime + (i // self.prime + s[1]) % self.prime
+        return ops.cast(b * b % self.prime * b % self.prime, ms.float32) / float(self.prime)
+
+
 class DropPath(nn.Cell):
     """Stochastic depth per sample (Huang et al. 2016): in training x[n, ...] is dropped with probability `rate`, else
-    divided by 1 - rate.
-
-    `rate` is data, so that blocks which differ only in it share one compiled graph. Operators with a seed draw the same
-    numbers in all blocks that share a graph; `key`, whole numbers of the instance, turns the common draws u[n, 8] into
-    the fraction of sum(u * key), which is uniform again and independent between instances. Both are set from outside.
+    divided by 1 - rate. `rate` is data, so that blocks which differ only in it share one compiled graph.
     """
 
     def __init__(self):
         super().__init__()
         self.rate = Parameter(Tensor(0.0, ms.float32), name="rate", requires_grad=False)
-        self.key = Parameter(ops.ones((1, 8), ms.float32), name="key", requires_grad=False)
-        self.uniform = ops.UniformReal(ms.get_seed() or 0, 0)
+        self.noise = Noise()
 
     def construct(self, x):
         if not self.training:
             return x
         n = x.shape[0]
         keep = 1.0 - self.rate.astype(ms.float32)
-        mixed = ops.ReduceSum()(self.uniform((n, 8)) * self.key.astype(ms.float32), 1)
-        mask = ops.floor(mixed - ops.floor(mixed) + keep) / keep
+        mask = ops.floor(ops.stop_gradient(self.noise(n)) + keep) / keep
         return x * mask.astype(x.dtype).reshape((n,) + (1,) * (x.ndim - 1))
+
+
+class Dropout(nn.Cell):
+    """In training each element of x is zeroed with probability `rate`, else divided by 1 - rate; any shape."""
+
+    def __init__(self, rate):
+        super().__init__()
+        self.keep = 1.0 - rate
+        self.noise = Noise()
+
+    def construct(self, x):
+        if not self.training:
+            return x
+        mask = ops.floor(ops.stop_gradient(self.noise(x.size)) + self.keep) / self.keep
+        return x * mask.astype(x.dtype).reshape(x.shape)
