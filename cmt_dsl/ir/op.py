@@ -30,7 +30,7 @@ class Op(ABC):
     training_only: ClassVar[bool] = False
     """Whether the operator passes its input on, outside of training."""
     data_like: ClassVar[tuple[str, ...]] = ()
-    """Attributes that are values held in the compiled cell, not part of its structure."""
+    """Attributes that only training reads: part neither of the structure nor of the fingerprint."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = {"extra": "forbid"}
     """Attributes are checked strictly when an operator is made from a spec."""

@@ -18,7 +18,6 @@ from runtime.recipe import AugmentGroup, Crop, Erase, Mix, RandAugment
 from tests.tiny import ROOT
 
 pytestmark = pytest.mark.mindspore
-pytest.importorskip("mindspore")
 
 RANDOM = RandAugment(ops=2, prob=0.5, magnitude=9, std=0.5, increasing=True)
 ERASE = Erase(prob=0.25, area=[0.02, 1 / 3], aspect=[0.3, 10 / 3])
@@ -28,7 +27,8 @@ STILL: dict[str, Any] = {"crop": None, "flip": 0.0}
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """48 training and 8 held-out pictures of two classes, smooth enough for JPEG."""
-    image = pytest.importorskip("PIL.Image")
+    from PIL import Image as image
+
     root, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
     for split, count in (("train", 24), ("val", 4)):
         for name in ("cat", "dog"):

@@ -21,7 +21,6 @@ LIVELY = AugmentGroup(crop=Crop(scale=[0.5, 1.0], ratio=[0.8, 1.25]), flip=0.5, 
 
 
 def digits(augment: AugmentGroup | None = STILL) -> Any:
-    pytest.importorskip("sklearn")
     return open_source("digits", VIEW, augment=augment)
 
 
@@ -106,7 +105,8 @@ def test_classes_must_agree() -> None:
 
 
 def _encoded(kind: str) -> bytes:
-    image = pytest.importorskip("PIL.Image")
+    from PIL import Image as image
+
     out = io.BytesIO()
     pixels = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
     image.fromarray(pixels).save(out, kind)

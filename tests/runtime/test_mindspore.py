@@ -12,7 +12,6 @@ import pytest
 from cmt_dsl.errors import CmtError
 
 pytestmark = pytest.mark.mindspore
-pytest.importorskip("mindspore")
 
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
@@ -100,7 +99,8 @@ def test_clipping_shortens_the_first_moment() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    image = pytest.importorskip("PIL.Image")
+    from PIL import Image as image
+
     rng = np.random.default_rng(0)
     kinds = {
         "a.jpg": "RGB",

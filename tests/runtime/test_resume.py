@@ -16,8 +16,6 @@ import numpy as np
 import pytest
 
 pytestmark = pytest.mark.mindspore
-pytest.importorskip("mindspore")
-pytest.importorskip("sklearn")
 
 from cmt_dsl import build, load  # noqa: E402
 from cmt_dsl.errors import CmtError  # noqa: E402

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.mindspore
-pytest.importorskip("mindspore")
-pytest.importorskip("sklearn")
 
 ROOT = Path(__file__).parents[2]
+TRAIN = ["train", "cmt_nano", "--recipe", "digits", "--data", "digits", "--out"]
 SHORT = ["--set", "train.epochs=2", "--set", "schedule.warmup_epochs=0.5", "--set", "train.batch=128"]
 
 
@@ -31,9 +30,7 @@ def cmt(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with a short run in r/."""
     folder = tmp_path_factory.mktemp("run")
-    done = cmt(
-        "train", "cmt_nano", "--recipe", "digits", "--data", "digits", "--out", "r", *SHORT, cwd=folder
-    )
+    done = cmt(*TRAIN, "r", *SHORT, cwd=folder)
     assert done.returncode == 0, done.stderr
     assert "compiling graph" in done.stdout and "epoch 2/2" in done.stdout
     assert done.stderr == ""
@@ -59,7 +56,7 @@ def test_validate_needs_only_the_checkpoint_and_counts_exactly(run: Path, batch:
 
 
 def test_a_run_is_not_overwritten_unasked(run: Path) -> None:
-    done = cmt("train", "cmt_nano", "--recipe", "digits", "--data", "digits", "--out", "r", *SHORT, cwd=run)
+    done = cmt(*TRAIN, "r", *SHORT, cwd=run)
     assert done.returncode == 2 and "already holds a run" in done.stderr and "--overwrite" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -76,33 +73,11 @@ def test_a_run_is_not_overwritten_unasked(run: Path) -> None:
         ),
         (["train", "cmt_nano", "--recipe", "digits", "--data", "nowhere", "--out", "x"], "CMT-501"),
         (
-            [
-                "train",
-                "cmt_nano",
-                "--recipe",
-                "digits",
-                "--data",
-                "digits",
-                "--out",
-                "x",
-                "--set",
-                "classes=3",
-            ],
+            [*TRAIN, "x", "--set", "classes=3"],
             "CMT-502",
         ),
         (
-            [
-                "train",
-                "cmt_nano",
-                "--recipe",
-                "digits",
-                "--data",
-                "digits",
-                "--out",
-                "x",
-                "--set",
-                "train.batch=2000",
-            ],
+            [*TRAIN, "x", "--set", "train.batch=2000"],
             "CMT-505",
         ),
     ],
@@ -119,13 +94,7 @@ def test_a_signal_leaves_a_loadable_checkpoint(tmp_path: Path, number: signal.Si
         sys.executable,
         "-m",
         "runtime.cli",
-        "train",
-        "cmt_nano",
-        "--recipe",
-        "digits",
-        "--data",
-        "digits",
-        "--out",
+        *TRAIN,
         "r",
     ]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -42,11 +42,11 @@ def to_cell(
     quiet_exit(module.ms)
     cell = module.Model()
     naming.write(cell, graph, weights if weights is not None else naming.initial(graph, seed))
-    set_rates(cell, graph, seed)
+    set_randomness(cell, graph, seed)
     return cell
 
 
-def set_rates(cell: Any, graph: Graph, seed: int = 0) -> None:
+def set_randomness(cell: Any, graph: Graph, seed: int = 0) -> None:
     """Give each drop-path cell its rate, and it and each dropout the key that makes its draws its own."""
     from mindspore import Tensor
 
