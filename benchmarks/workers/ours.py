@@ -6,7 +6,7 @@ import sys
 
 from timing import report
 
-from runtime.environment import mindspore
+from runtime.device.environment import mindspore
 
 
 def main() -> None:
@@ -15,9 +15,9 @@ def main() -> None:
     import numpy as np
 
     from cmt_dsl import build, load, to_cell
-    from runtime.config import load_recipe
-    from runtime.mixing import soft_targets
-    from runtime.step import train_step
+    from runtime.data.mixing import soft_targets
+    from runtime.recipe.read import load_recipe
+    from runtime.training.step import train_step
 
     ms.set_context(mode=ms.GRAPH_MODE)
     spec = load(model, set={"profile": profile})

@@ -14,7 +14,7 @@ from tests.tiny import ROOT
 
 HEAVY = {"numpy", "networkx", "mindspore", "torch", "onnx", "scipy", "sklearn", "PIL"}
 TELL = "import sys, json; print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
-COMMAND = "import sys; sys.argv = ['cmt', *{args!r}]\nfrom runtime.cli import main\ntry: main()\nexcept SystemExit as e: assert not e.code, e.code\n"
+COMMAND = "import sys; sys.argv = ['cmt', *{args!r}]\nfrom runtime.cli.app import main\ntry: main()\nexcept SystemExit as e: assert not e.code, e.code\n"
 
 
 def modules_after(code: str) -> set[str]:

@@ -1,0 +1,254 @@
+"""The verbs that read specs and need no framework: list, check, show, cost, resolve, schema, compile."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cmt_dsl.errors import CmtError, Problem
+
+if TYPE_CHECKING:
+    from cmt_dsl import Graph, Model
+    from cmt_dsl.cost import Tally
+
+Spec = Annotated[str, typer.Argument(help="Model: a shipped name or a YAML file.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change the model, e.g. stages.2.depth=20. Repeatable."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
+
+
+class Kind(str, Enum):
+    """What `cmt list` lists."""
+
+    models = "models"
+    blocks = "blocks"
+    profiles = "profiles"
+    recipes = "recipes"
+    ops = "ops"
+
+
+class Level(str, Enum):
+    """How deep `cmt show` goes."""
+
+    model = "model"
+    stage = "stage"
+    block = "block"
+    op = "op"
+
+
+class Schema(str, Enum):
+    """What `cmt schema` describes."""
+
+    model = "model"
+    block = "block"
+    profile = "profile"
+    recipe = "recipe"
+
+
+def list_(
+    kind: Annotated[Kind | None, typer.Argument(help="Only these.")] = None, as_json: Json = False
+) -> None:
+    """The shipped models, blocks, profiles, recipes and the operators."""
+    from cmt_dsl.ops import registry
+    from cmt_dsl.spec.find import KINDS, find, names
+    from cmt_dsl.spec.tree import plain, read_file
+
+    found: dict[str, dict[str, str]] = {}
+    for each in KINDS:
+        found[each] = {}
+        for name in names(each):
+            data = plain(read_file(find(name, each), name))
+            found[each][name] = str(data.get("doc") or "").strip()
+    found["ops"] = {
+        name: (op.__doc__ or "").split("\n")[0] for name, op in registry().items() if name != "input"
+    }
+    if kind is not None:
+        found = {kind.value: found[kind.value]}
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    for title, entries in found.items():
+        table = Table(title=title, box=None, title_justify="left", show_header=False, title_style="bold")
+        for name, doc in entries.items():
+            table.add_row(f"  {name}", escape(doc))
+        _console().print(table)
+
+
+def check(
+    specs: Annotated[list[str], typer.Argument(help="Models: shipped names or YAML files.")],
+    set: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """Every problem of the given specs, each with its place. Exit code 1 if there is one."""
+    results: list[dict[str, Any]] = []
+    code = 0
+    for spec in specs:
+        try:
+            graph = _build(spec, set)[1]
+        except CmtError as error:
+            code = max(code, 2 if error.code in ("CMT-101", "CMT-108") and not error.problems[0].path else 1)
+            results.append({"spec": spec, "ok": False, "problems": [p.json() for p in error.problems]})
+            if not as_json:
+                _problems(spec, error.problems)
+            continue
+        results.append({"spec": spec, "ok": True, "problems": [], "fingerprint": graph.fingerprint})
+        if not as_json:
+            shapes = f"{graph.input.type} → {graph.output.type}"
+            typer.echo(f"{spec}: ok, {len(graph.nodes)} operators, {shapes}")
+    if as_json:
+        typer.echo(json.dumps({"ok": code == 0, "specs": results}))
+    raise typer.Exit(code)
+
+
+def _problems(spec: str, problems: tuple[Problem, ...]) -> None:
+    for problem in problems:
+        typer.echo(str(problem), err=True)
+    many = "problem" if len(problems) == 1 else "problems"
+    typer.echo(f"{spec}: {len(problems)} {many}", err=True)
+
+
+def show(
+    spec: Spec,
+    level: Annotated[Level, typer.Option(help="How deep to go.")] = Level.stage,
+    set: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """A table of the model: path, what it is, output shape, parameters and MACs."""
+    from cmt_dsl import cost as count
+    from cmt_dsl.draw import rows
+
+    model, graph = _build(spec, set)
+    whole = count(graph)
+    table = rows(graph, whole, level.value)
+    if as_json:
+        total = whole.total.json()
+        typer.echo(json.dumps({"model": model.name, "rows": [row.json() for row in table], "total": total}))
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    printed = Table(title=f"{model.name}  {model.spec.doc}", title_justify="left", box=None, pad_edge=False)
+    printed.add_column("path", overflow="fold")
+    printed.add_column("what", overflow="fold")
+    printed.add_column("output", no_wrap=True)
+    for name in ("params", "MACs", "%"):
+        printed.add_column(name, justify="right", no_wrap=True)
+    for row in table:
+        times = f" ×{row.count}" if row.count > 1 else ""
+        name = "  " * row.depth + row.label
+        share = f"{100 * row.tally.macs / max(whole.total.macs, 1):.1f}" if row.tally.macs else ""
+        what = escape(row.what) + times
+        printed.add_row(escape(name), what, escape(str(row.type)), *_counts(row.tally), share)
+    printed.add_section()
+    printed.add_row("total", "", escape(str(graph.output.type)), *_counts(whole.total), "")
+    _console().print(printed)
+
+
+def _counts(tally: Tally) -> tuple[str, str]:
+    return (
+        f"{tally.trainable:,}" if tally.trainable else "",
+        f"{tally.macs / 1e6:,.2f} M" if tally.macs else "",
+    )
+
+
+def cost(spec: Spec, set: Sets = None, as_json: Json = False) -> None:
+    """Exact parameters, MACs and activation bytes, in all and by stage."""
+    from cmt_dsl import cost as count
+
+    model, graph = _build(spec, set)
+    whole = count(graph)
+    parts = whole.grouped(lambda path: ".".join(path.split(".")[: 2 if path.startswith("stages.") else 1]))
+    parts.pop("input", None)
+    if as_json:
+        by_part = {name: tally.json() for name, tally in parts.items()}
+        typer.echo(json.dumps({"model": model.name, **whole.total.json(), "parts": by_part}))
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in (model.name, "trainable", "statistics", "MACs", "activations"):
+        table.add_column(name, justify="left" if name == model.name else "right", no_wrap=True)
+    for name, t in [*parts.items(), ("total", whole.total)]:
+        size = f"{t.activations / 2**20:.1f} MiB"
+        table.add_row(name, f"{t.trainable:,}", f"{t.statistics:,}", f"{t.macs:,}", size)
+    _console().print(table)
+    typer.echo(f"one image {graph.input.type}; MACs: convolutions, matrix products; float32")
+
+
+def resolve(spec: Spec, set: Sets = None, as_json: Json = False) -> None:
+    """The whole spec as one YAML text: extends, defaults, profile and blocks filled in."""
+    model, graph = _build(spec, set)
+    text = model.resolved()
+    if as_json:
+        typer.echo(json.dumps({"model": model.name, "fingerprint": graph.fingerprint, "spec": text}))
+    else:
+        typer.echo(text, nl=False)
+
+
+def schema(kind: Annotated[Schema, typer.Argument(help="Which files to describe.")] = Schema.model) -> None:
+    """The JSON Schema of a kind of file, for editors."""
+    from cmt_dsl.spec.schema import BlockSpec, ModelFile, ProfileSpec
+
+    if kind is Schema.recipe:
+        from runtime.recipe.schema import Recipe
+
+        described = Recipe.model_json_schema()
+    else:
+        described = {Schema.model: ModelFile, Schema.block: BlockSpec, Schema.profile: ProfileSpec}[
+            kind
+        ].model_json_schema()
+    typer.echo(json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **described}, indent=2))
+
+
+def compile_(
+    spec: Spec,
+    emit: Annotated[Path | None, typer.Option(help="Write the MindSpore source here; - for stdout.")] = None,
+    set: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """Lower a model to MindSpore; write the source, or build its Cell and run one image through it."""
+    from cmt_dsl import source
+
+    model, graph = _build(spec, set)
+    facts: dict[str, Any] = {"model": model.name, "fingerprint": graph.fingerprint}
+    if emit is not None:
+        text = source(graph)
+        if str(emit) == "-":
+            typer.echo(text, nl=False)
+            return
+        from runtime.atomic import write_atomically
+
+        write_atomically(emit, text.encode())
+        facts |= {"file": str(emit), "lines": text.count("\n"), "classes": text.count("(nn.Cell):")}
+        message = f"{emit}: {facts['classes']} classes, {facts['lines']} lines; its Model() is the network"
+    else:
+        from runtime.device.compiling import first_run
+
+        facts |= first_run(graph)
+        message = (
+            f"{model.name}: cell {facts['cell_seconds']:.1f} s, graph {facts['compile_seconds']:.1f} s, "
+            f"one image {1000 * facts['image_seconds']:.0f} ms on {facts['device']}"
+        )
+    typer.echo(json.dumps(facts) if as_json else message)
+
+
+def _build(spec: str, sets: list[str] | None) -> tuple[Model, Graph]:
+    from cmt_dsl import build, load
+
+    model = load(spec, overrides=tuple(sets or ()))
+    return model, build(model)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False)

@@ -1,0 +1,187 @@
+"""The verbs `train`, `validate` and `doctor`; registered and reported on by `runtime.cli`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from runtime.run.interrupt import Watch
+
+Sets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Change the model (classes=10) or the recipe (train.epochs=5). Repeatable.",
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.")
+]
+Data = Annotated[str, typer.Option(help="'digits', or a folder with train/CLASS/*.jpg and val/CLASS/*.jpg.")]
+
+
+def train(
+    spec: Annotated[str, typer.Argument(help="Model: a shipped name or a YAML file.")],
+    recipe: Annotated[str, typer.Option(help="Recipe: a shipped name or a YAML file.")],
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Directory of the run.")],
+    set: Sets = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a run that is already there.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in OUT, exactly, from its last checkpoint.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a model; leaves checkpoints and metrics in OUT."""
+    from runtime.run.interrupt import Stopped, Watch
+
+    console = _console(as_json)
+    if resume and overwrite:
+        raise typer.BadParameter("--resume continues a run, --overwrite replaces it: give one of them")
+    try:
+        with Watch() as watch:  # before anything starts threads
+            summary = _train(spec, recipe, data, out, tuple(set or ()), overwrite, resume, console, watch)
+    except Stopped as stop:
+        where = (
+            f"weights saved in {stop.checkpoint}" if stop.checkpoint else "no step was done, nothing saved"
+        )
+        _say(console, f"stopped: {where}")
+        raise typer.Exit(stop.exit_code) from None
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        _say(
+            console,
+            f"done in {summary['seconds']:.0f} s: top-1 {summary['top1']:.2%} on {summary['images']} images "
+            f"in {summary['checkpoint']} (best epoch {summary['best_top1']:.2%}); metrics in {out}",
+        )
+
+
+def _train(
+    spec: str,
+    recipe: str,
+    data: str,
+    out: Path,
+    sets: tuple[str, ...],
+    overwrite: bool,
+    resume: bool,
+    console: Console,
+    watch: Watch,
+) -> dict[str, Any]:
+    from cmt_dsl import build
+    from runtime.data.source import View, open_source, require_classes
+    from runtime.device.environment import native_noise_to
+    from runtime.recipe.read import check_against_data, is_recipe_path, load_recipe
+    from runtime.run.directory import LOG, open_run
+    from runtime.training.resume import find, reopen_run, require_same
+
+    point = find(out) if resume else None
+    plan = load_recipe(recipe, overrides=tuple(s for s in sets if is_recipe_path(s)))
+    own = tuple(s for s in sets if not is_recipe_path(s))
+    model = _model(spec, plan.model_sets(), own)
+    _say(console, f"cmt train {model.name}  recipe {plan.recipe}  data {data}  out {out}")
+    for item in plan.pending:
+        _say(console, f"not in this version: {item}")
+    source = open_source(data, View.of(model, plan.data.eval_crop), augment=plan.augment, group=plan.data)
+    if len(source.classes) != model.classes and not any(s.split("=")[0].strip() == "classes" for s in own):
+        _say(console, f"classes {model.classes} → {len(source.classes)}, as the data has")
+        model = _model(spec, {**plan.model_sets(), "classes": len(source.classes)}, own)
+    require_classes(source, model.classes)
+    graph = build(model)  # shape errors before the run directory is touched
+    check_against_data(plan, source.train_size)
+    if point:
+        require_same(point, model, graph.fingerprint, plan, source)
+        reopen_run(out, point)
+    folder = out if point else open_run(out, overwrite)
+    with native_noise_to(folder / LOG):
+        from runtime.training.loop import train as run
+
+        return run(model, plan, source, folder, console, watch, point)
+
+
+def validate(
+    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of a run.")],
+    data: Data,
+    batch: Annotated[int | None, typer.Option(min=1, help="Images at once; default: as in training.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Accuracy and loss of a checkpoint on held-out images."""
+    from runtime.device.environment import native_errors, native_noise_to, temporary_log
+    from runtime.training.validate import restore
+    from runtime.training.validate import validate as run
+
+    restore(checkpoint)  # a bad file is reported before MindSpore loads
+    console = _console(as_json)
+    _say(console, f"validating {checkpoint} on {data}")
+    with temporary_log("validate") as log, native_noise_to(log), native_errors(log):
+        found = run(checkpoint, data, batch)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        _say(
+            console,
+            f"top-1 {found['top1']:.2%}  top-5 {found['top5']:.2%}  loss {found['loss']:.4f}  "
+            f"images {found['images']}",
+        )
+
+
+def doctor(as_json: Json = False) -> None:
+    """What this machine has, what is wrong with it, and the fix. Exit code 1 if something fails."""
+    from runtime.device.doctor import doctor as look
+    from runtime.device.environment import native_noise_to, temporary_log
+
+    console = _console(as_json)
+    with temporary_log("doctor") as log, native_noise_to(log):
+        rows = look()
+    if as_json:
+        typer.echo(json.dumps([row._asdict() for row in rows]))
+    else:
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table("", "name", "value", "fix", box=None, pad_edge=False)
+        marks = {"ok": "[green]ok[/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
+        for row in rows:
+            table.add_row(marks[row.state], row.name, escape(row.value), escape(row.fix))
+        console.print(table)
+    if any(row.state == "fail" for row in rows):
+        raise typer.Exit(1)
+
+
+def _model(spec: str, sets: dict[str, Any], overrides: tuple[str, ...]) -> Any:
+    """The model with the recipe's edits under the user's own."""
+    from cmt_dsl import load
+
+    typed = {path.strip(): value for path, _, value in (text.partition("=") for text in overrides)}
+    merged = {
+        **{k: v for k, v in sets.items() if k not in typed},
+        **{k: _yaml(v, k) for k, v in typed.items()},
+    }
+    return load(spec, set=merged)
+
+
+def _yaml(text: str, path: str) -> Any:
+    from cmt_dsl.spec.edit import parse_override
+    from cmt_dsl.spec.tree import plain
+
+    return plain(parse_override(f"{path}={text}")[1])
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _console(as_json: bool) -> Console:
+    from rich.console import Console
+
+    return Console(stderr=True) if as_json else Console(file=sys.stdout)

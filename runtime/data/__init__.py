@@ -1,0 +1,1 @@
+"""Images with labels, and what training does to them."""

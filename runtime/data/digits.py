@@ -1,0 +1,93 @@
+"""1,797 scanned digits of 8x8 pixels, from scikit-learn: real images that need no download."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cmt_dsl.errors import CmtError
+from runtime.data.affine import draw, resize, warp
+from runtime.data.erasing import erased
+from runtime.data.order import shuffled_draws
+from runtime.data.source import Batch, View
+from runtime.recipe.schema import AugmentGroup
+
+SPLIT_SEED = 20211107  # never changes: the 360 held-out scans are the same for every recipe
+VAL_SIZE = 360
+
+
+class Digits:
+    """Grey scans shown at the model's size, repeated over its channels, normalised by the training scans."""
+
+    name = "digits"
+    classes = tuple("0123456789")
+
+    def __init__(self, view: View, augment: AugmentGroup | None):
+        if augment is not None and augment.randaugment is not None:
+            raise CmtError(
+                "CMT-801",
+                "RandAugment is for colour pictures in folders, not for the digits",
+                path="augment.randaugment",
+                hint="--set augment.randaugment=null",
+            )
+        scans, labels = _load()
+        train, val = split(labels)
+        self.train_size, self.val_size = len(train), len(val)
+        self._view, self._augment = view, augment
+        mean, std = scans[train].mean(), scans[train].std()
+        shown = resize((scans - mean) / std, view.height, view.width)
+        self._empty = float(-mean / std)  # the paper around a digit
+        self._train = shown[train], labels[train]
+        self._val = shown[val], labels[val]
+
+    def train(self, batch: int, seed: int, epoch: int) -> Iterator[Batch]:
+        if self._augment is None:
+            raise ValueError("a source opened without augment can only validate")
+        rng = np.random.default_rng([seed, epoch])
+        images, labels = self._train
+        order = shuffled_draws(rng, self.train_size, self._augment.repeats)
+        for start in range(0, self.train_size - batch + 1, batch):
+            draws = order[start : start + batch]
+            rows = draws % self.train_size
+            seen = self._channels(warp(images[rows], draw(rng, batch, self._augment), self._empty))
+            yield Batch(erased(seen, draws, self._augment.erase, seed, epoch), labels[rows], batch)
+
+    def val(self, batch: int) -> Iterator[Batch]:
+        images, labels = self._val
+        for start in range(0, self.val_size, batch):
+            rows = np.arange(start, start + batch)
+            count = int(min(batch, self.val_size - start))
+            rows[count:] = start
+            yield Batch(self._channels(images[rows]), labels[rows], count)
+
+    def _channels(self, grey: np.ndarray) -> np.ndarray:
+        """[n, h, w] to [n, c, h, w]."""
+        return np.ascontiguousarray(np.repeat(grey[:, None], self._view.channels, axis=1), dtype=np.float32)
+
+
+def split(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the 1,437 training and 360 held-out scans: 36 held out, more or less, of each digit."""
+    rng = np.random.default_rng(SPLIT_SEED)
+    counts = np.bincount(labels, minlength=10)
+    share = counts * VAL_SIZE / len(labels)
+    take = np.floor(share).astype(int)
+    for digit in np.argsort(take - share, kind="stable")[: VAL_SIZE - take.sum()]:
+        take[digit] += 1
+    val = np.concatenate([rng.permutation(np.flatnonzero(labels == d))[: take[d]] for d in range(10)])
+    val.sort()
+    return np.setdiff1d(np.arange(len(labels)), val), val
+
+
+def _load() -> tuple[np.ndarray, np.ndarray]:
+    """Scans [1797, 8, 8] float32 in 0..1 and labels [1797] int32."""
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError:
+        raise CmtError(
+            "CMT-504",
+            "the digits come with scikit-learn, which is not installed",
+            hint="pip install 'cmt-dsl[demo]'",
+        ) from None
+    data = load_digits()
+    return (data.images / 16.0).astype(np.float32), data.target.astype(np.int32)

@@ -1,0 +1,99 @@
+"""What a data source is, and how `--data` finds one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from cmt_dsl.errors import CmtError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from runtime.recipe.schema import AugmentGroup, DataGroup
+
+
+@dataclass(frozen=True)
+class Batch:
+    """images [n, c, h, w] float32, labels [n] int32; only the first `count` rows are real, the rest is padding."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    count: int
+
+
+@dataclass(frozen=True)
+class View:
+    """How a model wants its images."""
+
+    channels: int
+    height: int
+    width: int
+    eval_crop: float
+
+    @classmethod
+    def of(cls, spec: object, eval_crop: float | None = None) -> View:
+        """From a checked model; `eval_crop` None takes the profile's. CMT-801 if neither says."""
+        own = spec.input  # type: ignore[attr-defined]
+        if eval_crop is None:
+            eval_crop = spec.profile_values.get("eval_crop")  # type: ignore[attr-defined]
+        if isinstance(eval_crop, bool) or not isinstance(eval_crop, (int, float)) or not 0 < eval_crop <= 1:
+            raise CmtError(
+                "CMT-801",
+                f"neither the recipe nor the model's profile gives a usable eval_crop, but {eval_crop!r}",
+                path="data.eval_crop",
+                hint="--set data.eval_crop=0.875",
+            )
+        return cls(own.channels, own.height, own.width, eval_crop)
+
+
+class Source(Protocol):
+    """Images with labels, split into train and val."""
+
+    name: str
+    classes: tuple[str, ...]
+    train_size: int
+    val_size: int
+
+    def train(self, batch: int, seed: int, epoch: int) -> Iterator[Batch]:
+        """One shuffled, augmented epoch of full batches; the same (seed, epoch) gives the same batches."""
+        ...
+
+    def val(self, batch: int) -> Iterator[Batch]:
+        """Every held-out image once, in a fixed order; the last batch is padded to full size."""
+        ...
+
+
+def open_source(
+    data: str, view: View, *, augment: AugmentGroup | None = None, group: DataGroup | None = None
+) -> Source:
+    """The source that `--data` names: "digits" or a folder. Raises CMT-5xx.
+
+    Without `augment` the source can only validate.
+    """
+    if data == "digits":
+        from runtime.data.digits import Digits
+
+        return Digits(view, augment)
+    from runtime.data.folder import Folder
+
+    return Folder(data, view, augment, workers=group.workers if group else None)
+
+
+def require_classes(source: Source, classes: int, names: tuple[str, ...] = ()) -> None:
+    """CMT-502 unless the model's classes are the source's; `names` are those it was trained on, if known."""
+    if len(source.classes) != classes:
+        raise CmtError(
+            "CMT-502",
+            f"the model has {classes} classes, the data {len(source.classes)} ({source.name})",
+            hint=f"--set classes={len(source.classes)} when training; other data when validating",
+        )
+    if names and tuple(names) != source.classes:
+        pairs = zip(names, source.classes, strict=True)
+        index, (model, data) = next((i, p) for i, p in enumerate(pairs) if p[0] != p[1])
+        raise CmtError(
+            "CMT-502",
+            f"class {index} is '{model}' for the model and '{data}' in the data",
+            hint="class folders are numbered in alphabetical order; rename them as in training",
+        )

@@ -1,0 +1,1 @@
+"""MindSpore, the machine under it and its traps."""

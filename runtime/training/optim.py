@@ -1,0 +1,102 @@
+"""AdamW, exactly as defined: decoupled decay, both moments bias-corrected."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from runtime.device.environment import mindspore
+
+ms = mindspore()
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops  # noqa: E402
+
+_update = ops.MultitypeFuncGraph("adamw_update")
+
+
+@_update.register(
+    "Function",
+    "Tensor",
+    "Tensor",
+    "Tensor",
+    "Tensor",
+    "Tensor",
+    "Bool",
+    "Tensor",
+    "Tensor",
+    "Tensor",
+    "Tensor",
+)
+def _update_one(kernel, beta1, beta2, lr, eps, decay, decayed, weight, m, v, gradient):
+    rate = decay if decayed else 0.0
+    return ops.depend(True, kernel(weight, m, v, lr, beta1, beta2, eps, rate, gradient))
+
+
+class AdamW(nn.Cell):
+    """w -= lr * (m̂ / (sqrt(v̂) + eps) + decay * w), with m̂ = m / (1 - beta1^t), v̂ = v / (1 - beta2^t).
+
+    MindSpore's fused kernel AdamWeightDecay leaves the bias correction out, so it is folded into the numbers the
+    kernel is given: with c1 = 1 - beta1^t and c2 = 1 - beta2^t,
+    lr' = lr sqrt(c2) / c1, eps' = eps sqrt(c2), decay' = decay c1 / sqrt(c2). One kernel per tensor, any device.
+
+    construct(gradients, lr [] f32) -> bool. `decayed[i]` says whether parameter i is subject to weight decay.
+    """
+
+    def __init__(
+        self,
+        parameters: Sequence[Parameter],
+        decayed: Sequence[bool],
+        *,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        weight_decay: float,
+    ):
+        super().__init__(auto_prefix=False)
+        self.weights = ParameterTuple(parameters)
+        self.decayed = tuple(bool(d) for d in decayed)
+        self.m = self.weights.clone(prefix="adamw.m", init="zeros")
+        self.v = self.weights.clone(prefix="adamw.v", init="zeros")
+        self.steps = Parameter(Tensor(0, ms.int32), name="adamw.steps", requires_grad=False)
+        # c = 1 - beta^t by recurrence: 1 - beta**t in float32 would lose five digits at t = 1.
+        # The kernel weighs gradients with a float32 1 - beta; the same number here cancels its rounding
+        self.c1 = Parameter(Tensor(0.0, ms.float32), name="adamw.c1", requires_grad=False)
+        self.c2 = Parameter(Tensor(0.0, ms.float32), name="adamw.c2", requires_grad=False)
+        self.beta1, self.rest1 = _scalar(beta1), _scalar(1 - np.float32(beta1))
+        self.beta2, self.rest2 = _scalar(beta2), _scalar(1 - np.float32(beta2))
+        self.eps, self.decay = _scalar(eps), _scalar(weight_decay)
+        self.kernel = ops.AdamWeightDecay()
+        self.each = ops.HyperMap()
+        self.one = Tensor(1, ms.int32)
+
+    def construct(self, gradients, lr):
+        c1 = self.c1 * self.beta1 + self.rest1
+        c2 = self.c2 * self.beta2 + self.rest2
+        root = ops.sqrt(c2)
+        ok = self.each(
+            ops.partial(
+                _update,
+                self.kernel,
+                self.beta1,
+                self.beta2,
+                lr * root / c1,
+                self.eps * root,
+                self.decay * c1 / root,
+            ),
+            self.decayed,
+            self.weights,
+            self.m,
+            self.v,
+            gradients,
+        )
+        ok = ops.depend(ok, ops.assign(self.c1, c1))
+        ok = ops.depend(ok, ops.assign(self.c2, c2))
+        return ops.depend(ok, ops.assign_add(self.steps, self.one))
+
+
+def _scalar(value: float) -> Tensor:
+    return Tensor(np.float32(value), ms.float32)
+
+
+def state_parameters(optimizer: AdamW) -> list[Parameter]:
+    return [*optimizer.m, *optimizer.v, optimizer.steps, optimizer.c1, optimizer.c2]

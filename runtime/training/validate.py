@@ -1,0 +1,61 @@
+"""Validate a checkpoint: it brings its own spec, so nothing else is needed but data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cmt_dsl.errors import CmtError
+from runtime.checkpoint.file import Checkpoint, load_checkpoint
+from runtime.data.source import View, open_source, require_classes
+from runtime.recipe.read import recipe_from
+from runtime.recipe.schema import DeviceGroup
+
+
+def restore(path: str | Path) -> tuple[Checkpoint, Any, Any]:
+    """(checkpoint, spec, graph) of a checkpoint file, with no framework; CMT-6xx."""
+    from cmt_dsl import build
+    from cmt_dsl.api import load_text
+
+    checkpoint = load_checkpoint(path)
+    spec = load_text(checkpoint.spec_text, name="<checkpoint>")
+    graph = build(spec)
+    if graph.fingerprint != checkpoint.fingerprint:
+        raise CmtError(
+            "CMT-604",
+            f"{path} holds a graph {checkpoint.fingerprint[:12]}, its spec now builds "
+            f"{graph.fingerprint[:12]}",
+            hint=f"it was written by cmt-dsl {checkpoint.versions.get('cmt-dsl')}"
+            "; a block or profile has changed its meaning since",
+        )
+    return checkpoint, spec, graph
+
+
+def validate(
+    path: str | Path, data: str, batch: int | None = None, device: DeviceGroup | None = None
+) -> dict[str, Any]:
+    """{"top1", "top5", "loss", "images", …} of a checkpoint on the held-out images of `data`."""
+    from cmt_dsl import to_cell
+    from cmt_dsl.lower.weights import write
+    from runtime.device.environment import set_device
+    from runtime.training.evaluate import evaluate
+    from runtime.training.step import in_precision
+
+    checkpoint, spec, graph = restore(path)
+    recipe = recipe_from(checkpoint.recipe)
+    source = open_source(data, View.of(spec, recipe.data.eval_crop), group=recipe.data)
+    require_classes(source, spec.classes, checkpoint.classes)
+    used = device if device is not None else DeviceGroup()
+    target = set_device(used)
+    cell = to_cell(graph, seed=0)
+    write(cell, graph, checkpoint.arrays)
+    found = evaluate(in_precision(cell, used.amp), source, batch if batch is not None else recipe.train.batch)
+    return {
+        "checkpoint": str(path),
+        "model": spec.name,
+        "fingerprint": checkpoint.fingerprint,
+        "data": source.name,
+        "device": target,
+        "epoch": checkpoint.epoch,
+        **found,
+    }

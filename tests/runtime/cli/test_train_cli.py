@@ -1,0 +1,120 @@
+"""`cmt train`, `validate` and `doctor` as a user runs them: real processes, real signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.mindspore
+
+ROOT = Path(__file__).parents[3]
+TRAIN = ["train", "cmt_nano", "--recipe", "digits", "--data", "digits", "--out"]
+SHORT = ["--set", "train.epochs=2", "--set", "schedule.warmup_epochs=0.5", "--set", "train.batch=128"]
+
+
+def cmt(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "runtime.cli", *words], cwd=cwd, env=env, text=True, capture_output=True
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with a short run in r/."""
+    folder = tmp_path_factory.mktemp("run")
+    done = cmt(*TRAIN, "r", *SHORT, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert "compiling graph" in done.stdout and "epoch 2/2" in done.stdout
+    assert done.stderr == ""
+    return folder
+
+
+def test_run_leaves_checkpoints_metrics_and_nothing_else(run: Path) -> None:
+    assert [p.name for p in run.iterdir()] == ["r"]
+    records = [json.loads(line) for line in (run / "r" / "metrics.jsonl").read_text().splitlines()]
+    assert [r["event"] for r in records] == ["meta", "compiled", "epoch", "epoch", "end"]
+    assert records[-2]["images"] == 360 and records[0]["versions"]["mindspore"]
+    assert {"last.safetensors", "best.safetensors"} <= {p.name for p in (run / "r").iterdir()}
+
+
+@pytest.mark.parametrize("batch", ["64", "7"])
+def test_validate_needs_only_the_checkpoint_and_counts_exactly(run: Path, batch: str) -> None:
+    done = cmt("validate", "r/last.safetensors", "--data", "digits", "--batch", batch, "--json", cwd=run)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    trained = json.loads((run / "r" / "metrics.jsonl").read_text().splitlines()[-2])
+    assert found["images"] == 360
+    assert found["top1"] == trained["top1"] and found["loss"] == pytest.approx(trained["val_loss"], abs=1e-4)
+
+
+def test_a_run_is_not_overwritten_unasked(run: Path) -> None:
+    done = cmt(*TRAIN, "r", *SHORT, cwd=run)
+    assert done.returncode == 2 and "already holds a run" in done.stderr and "--overwrite" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["validate", "none.safetensors", "--data", "digits"], "CMT-601"),
+        (["validate", "r/metrics.jsonl", "--data", "digits"], "CMT-602"),
+        (["validate", "r/last.safetensors", "--data", "nowhere"], "CMT-501"),
+        (
+            ["train", "cmt_nano", "--recipe", "digit", "--data", "digits", "--out", "x"],
+            "did you mean 'digits'?",
+        ),
+        (["train", "cmt_nano", "--recipe", "digits", "--data", "nowhere", "--out", "x"], "CMT-501"),
+        (
+            [*TRAIN, "x", "--set", "classes=3"],
+            "CMT-502",
+        ),
+        (
+            [*TRAIN, "x", "--set", "train.batch=2000"],
+            "CMT-505",
+        ),
+    ],
+)
+def test_mistakes_end_in_one_message(run: Path, words: list[str], says: str) -> None:
+    done = cmt(*words, cwd=run)
+    assert done.returncode == 2 and says in done.stderr and "Traceback" not in done.stderr
+    assert not (run / "x").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_loadable_checkpoint(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    words = [
+        sys.executable,
+        "-m",
+        "runtime.cli",
+        *TRAIN,
+        "r",
+    ]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(
+        words, cwd=tmp_path, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    metrics = tmp_path / "r" / "metrics.jsonl"
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and not (metrics.exists() and '"compiled"' in metrics.read_text()):
+        time.sleep(0.2)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, (out, err)
+    assert "weights saved in r/last.safetensors" in out and "Traceback" not in err
+    done = cmt("validate", "r/last.safetensors", "--data", "digits", "--json", cwd=tmp_path)
+    assert done.returncode == 0 and json.loads(done.stdout)["images"] == 360
+
+
+def test_doctor(tmp_path: Path) -> None:
+    done = cmt("doctor", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert {"python", "numpy", "mindspore", "device"} <= {row["name"] for row in json.loads(done.stdout)}
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,127 @@
+"""The digits source, its warps, exact counting and the reading of image bytes; NumPy only."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cmt_dsl.errors import CmtError
+from runtime.data.affine import draw, resize, warp
+from runtime.data.decodable import decodable
+from runtime.data.source import View, open_source, require_classes
+from runtime.recipe.schema import AugmentGroup, Crop
+from runtime.training.evaluate import count
+
+VIEW = View(channels=3, height=32, width=32, eval_crop=0.875)
+STILL = AugmentGroup(crop=None, flip=0.0)
+LIVELY = AugmentGroup(crop=Crop(scale=[0.5, 1.0], ratio=[0.8, 1.25]), flip=0.5, shift=0.1, rotate=20)
+
+
+def digits(augment: AugmentGroup | None = STILL) -> Any:
+    return open_source("digits", VIEW, augment=augment)
+
+
+def test_split_is_fixed_and_stratified() -> None:
+    from runtime.data.digits import _load, split
+
+    source = digits()
+    assert (source.train_size, source.val_size) == (1437, 360)
+    labels = _load()[1]
+    train, val = split(labels)
+    assert not set(train) & set(val) and len(set(train) | set(val)) == 1797
+    assert set(np.bincount(labels[val])) <= {35, 36, 37}
+    assert val[:5].tolist() == [5, 10, 18, 21, 27] and int(val.sum()) == 327560
+
+
+@pytest.mark.parametrize("batch", [64, 7, 360])
+def test_val_shows_every_image_once(batch: int) -> None:
+    parts = list(digits().val(batch))
+    assert {p.images.shape for p in parts} == {(batch, 3, 32, 32)}
+    assert sum(p.count for p in parts) == 360
+    labels = np.concatenate([p.labels[: p.count] for p in parts])
+    assert (labels == np.concatenate([p.labels[: p.count] for p in digits().val(360)])).all()
+
+
+def test_train_repeats_for_the_same_seed_and_epoch_only() -> None:
+    def first(seed: int, epoch: int) -> np.ndarray:
+        return next(digits(LIVELY).train(64, seed, epoch)).images
+
+    assert (first(0, 1) == first(0, 1)).all()
+    assert not (first(0, 1) == first(0, 2)).all() and not (first(0, 1) == first(1, 1)).all()
+
+
+def test_train_batches_are_full_normalised_and_distinct() -> None:
+    parts = list(digits().train(64, 0, 1))
+    assert len(parts) == 22 and all(p.count == 64 and p.images.dtype == np.float32 for p in parts)
+    images = np.concatenate([p.images for p in parts])
+    assert abs(images.mean()) < 0.05 and len({i.tobytes() for i in images}) > 1390
+
+
+def test_identity_warp_and_flip() -> None:
+    images = np.random.default_rng(0).normal(size=(4, 9, 7)).astype(np.float32)
+    rng = np.random.default_rng(1)
+    np.testing.assert_allclose(warp(images, draw(rng, 4, STILL), 0.0), images, atol=1e-5)
+    flipped = warp(images, draw(rng, 4, AugmentGroup(crop=None, flip=1.0)), 0.0)
+    np.testing.assert_allclose(flipped, images[:, :, ::-1], atol=1e-5)
+
+
+def test_what_lies_outside_is_empty_and_nothing_exceeds_the_image() -> None:
+    ones = np.ones((64, 16, 16), dtype=np.float32)
+    seen = warp(ones, draw(np.random.default_rng(0), 64, AugmentGroup(crop=None, flip=0.0, shift=0.5)), -3.0)
+    assert seen.min() == pytest.approx(-3.0) and seen.max() == pytest.approx(1.0)
+
+
+def test_crops_stay_inside() -> None:
+    ones = np.ones((200, 16, 16), dtype=np.float32)
+    crop = AugmentGroup(crop=Crop(scale=[0.1, 1.0], ratio=[0.5, 2.0]), flip=0.5)
+    inner = warp(ones, draw(np.random.default_rng(0), 200, crop), -3.0)[:, 1:-1, 1:-1]
+    np.testing.assert_allclose(inner, 1.0, atol=1e-5)
+
+
+def test_resize_keeps_a_ramp() -> None:
+    ramp = np.tile(np.arange(8.0), (1, 8, 1))
+    assert resize(ramp, 32, 32)[0, 0, 2:-2] == pytest.approx((np.arange(32) + 0.5)[2:-2] / 4 - 0.5)
+
+
+def test_counting_is_exact_and_fair() -> None:
+    logits = np.array(
+        [[2.0, 1.0, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [1, 2, 3, 4, 5, 0], [np.nan, 1, 1, 1, 1, 1]]
+    )
+    one, five, loss = count(logits, np.array([0, 0, 0, 0]))
+    assert (one, five) == (1, 2)  # all equal is no answer, and neither is not-a-number
+    assert np.isnan(loss)
+    assert count(np.eye(3), np.array([0, 1, 2]))[:2] == (3, 3)
+
+
+def test_classes_must_agree() -> None:
+    with pytest.raises(CmtError, match="the model has 3 classes, the data 10") as found:
+        require_classes(digits(), 3)
+    assert found.value.code == "CMT-502"
+    with pytest.raises(CmtError, match="class 1 is 'one' for the model and '1' in the data"):
+        require_classes(digits(), 10, ("0", "one", *"23456789"))
+
+
+def _encoded(kind: str) -> bytes:
+    from PIL import Image as image
+
+    out = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    image.fromarray(pixels).save(out, kind)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "BMP", "WEBP"])
+def test_whole_files_pass(kind: str) -> None:
+    raw = np.frombuffer(_encoded(kind), dtype=np.uint8)
+    assert decodable(raw).tobytes()[:2] == (b"BM" if kind == "WEBP" else raw.tobytes()[:2])
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_no_truncated_file_passes(kind: str) -> None:
+    data = _encoded(kind)
+    for size in [0, 1, 2, 3, 9, 10, *range(11, len(data) - 2, 37)]:
+        with pytest.raises(ValueError):
+            decodable(np.frombuffer(data[:size], dtype=np.uint8))
