@@ -10,7 +10,7 @@ from cmt_dsl.errors import CmtError
 from runtime.data.affine import draw, resize, warp
 from runtime.data.erasing import erased
 from runtime.data.order import shuffled_draws
-from runtime.data.source import Batch, View
+from runtime.data.source import WHOLE, Batch, Shard, View
 from runtime.recipe.schema import AugmentGroup
 
 SPLIT_SEED = 20211107  # never changes: the 360 held-out scans are the same for every recipe
@@ -41,24 +41,26 @@ class Digits:
         self._train = shown[train], labels[train]
         self._val = shown[val], labels[val]
 
-    def train(self, batch: int, seed: int, epoch: int) -> Iterator[Batch]:
+    def train(self, batch: int, seed: int, epoch: int, shard: Shard = WHOLE) -> Iterator[Batch]:
         if self._augment is None:
             raise ValueError("a source opened without augment can only validate")
-        rng = np.random.default_rng([seed, epoch])
+        rng, everyone = np.random.default_rng([seed, epoch]), batch * shard.count
         images, labels = self._train
         order = shuffled_draws(rng, self.train_size, self._augment.repeats)
-        for start in range(0, self.train_size - batch + 1, batch):
-            draws = order[start : start + batch]
+        for start in range(0, self.train_size - everyone + 1, everyone):
+            moves = draw(rng, everyone, self._augment)[shard.rows]
+            draws = order[start : start + everyone][shard.rows]
             rows = draws % self.train_size
-            seen = self._channels(warp(images[rows], draw(rng, batch, self._augment), self._empty))
+            seen = self._channels(warp(images[rows], moves, self._empty))
             yield Batch(erased(seen, draws, self._augment.erase, seed, epoch), labels[rows], batch)
 
-    def val(self, batch: int) -> Iterator[Batch]:
+    def val(self, batch: int, shard: Shard = WHOLE) -> Iterator[Batch]:
         images, labels = self._val
-        for start in range(0, self.val_size, batch):
-            rows = np.arange(start, start + batch)
-            count = int(min(batch, self.val_size - start))
-            rows[count:] = start
+        mine = np.arange(self.val_size)[shard.rows]
+        for start in range(0, len(mine), batch):
+            rows = mine[start : start + batch]
+            count = len(rows)
+            rows = np.concatenate([rows, np.repeat(rows[:1], batch - count)])
             yield Batch(self._channels(images[rows]), labels[rows], count)
 
     def _channels(self, grey: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from runtime.data.decodable import decodable
 from runtime.data.erasing import erased
 from runtime.data.order import shuffled_draws
 from runtime.data.randaugment import operator
-from runtime.data.source import Batch, View
+from runtime.data.source import WHOLE, Batch, Shard, View
 from runtime.data.transforms import FILL, MEAN, STD, eval_operators, grey, train_operators
 from runtime.recipe.schema import AugmentGroup
 
@@ -54,21 +54,26 @@ class Folder:
         self._files = {name: _listed(split, self.classes) for name, split in (("train", train), ("val", val))}
         self.train_size, self.val_size = len(self._files["train"][0]), len(self._files["val"][0])
 
-    def train(self, batch: int, seed: int, epoch: int) -> Iterator[Batch]:
+    def train(self, batch: int, seed: int, epoch: int, shard: Shard = WHOLE) -> Iterator[Batch]:
         if self._augment is None:
             raise ValueError("a source opened without augment can only validate")
         repeats, erase = self._augment.repeats, self._augment.erase
         draws = shuffled_draws(np.random.default_rng([seed, epoch]), self.train_size, repeats)
-        draws = draws[: self.train_size // batch * batch]
-        for number, found in enumerate(self._batches("train", draws, batch, seed, epoch)):
+        everyone = batch * shard.count
+        draws = draws[: self.train_size // everyone * everyone][shard.rows]
+        # the C++ operators draw in their own order: shards must not draw alike
+        noise = (seed * 100_003 + epoch + shard.index * 7_919) % 2**31
+        for number, found in enumerate(self._batches("train", draws, batch, seed, epoch, noise)):
             these = draws[number * batch : (number + 1) * batch]
             yield Batch(erased(found.images, these, erase, seed, epoch), found.labels, found.count)
 
-    def val(self, batch: int) -> Iterator[Batch]:
-        yield from self._batches("val", np.arange(self.val_size), batch)
+    def val(self, batch: int, shard: Shard = WHOLE) -> Iterator[Batch]:
+        mine = np.arange(self.val_size)[shard.rows]
+        if len(mine):
+            yield from self._batches("val", mine, batch)
 
     def _batches(
-        self, split: str, draws: np.ndarray, batch: int, seed: int = 0, epoch: int = 0
+        self, split: str, draws: np.ndarray, batch: int, seed: int = 0, epoch: int = 0, noise: int = 0
     ) -> Iterator[Batch]:
         from runtime.device.environment import mindspore
 
@@ -76,8 +81,7 @@ class Folder:
         import mindspore.dataset as ds
         from mindspore.dataset import vision
 
-        # fixes the C++ augmentation too, for a given number of workers
-        ds.config.set_seed((seed * 100_003 + epoch) % 2**31)
+        ds.config.set_seed(noise)  # fixes the C++ augmentation too, for a given number of workers
         augment = self._augment if split == "train" else None
         files = _Files(*self._files[split], draws)
         workers = {"num_parallel_workers": self._workers}

@@ -24,6 +24,22 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Shard:
+    """The part of every batch that worker `index` of `count` sees: each `count`-th row from `index` on."""
+
+    index: int = 0
+    count: int = 1
+
+    @property
+    def rows(self) -> slice:
+        """Of an array over a global batch, an epoch or a split."""
+        return slice(self.index, None, self.count)
+
+
+WHOLE = Shard()
+
+
+@dataclass(frozen=True)
 class View:
     """How a model wants its images."""
 
@@ -56,12 +72,19 @@ class Source(Protocol):
     train_size: int
     val_size: int
 
-    def train(self, batch: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """One shuffled, augmented epoch of full batches; the same (seed, epoch) gives the same batches."""
+    def train(self, batch: int, seed: int, epoch: int, shard: Shard = WHOLE) -> Iterator[Batch]:
+        """A shard of one shuffled, augmented epoch, in full batches of `batch` images.
+
+        The same (seed, epoch) gives the same global batches of `batch * shard.count` images, however many shards
+        they are dealt to: rows `shard.rows` of each.
+        """
         ...
 
-    def val(self, batch: int) -> Iterator[Batch]:
-        """Every held-out image once, in a fixed order; the last batch is padded to full size."""
+    def val(self, batch: int, shard: Shard = WHOLE) -> Iterator[Batch]:
+        """Every held-out image of the shard once, in a fixed order; the last batch is padded to full size.
+
+        All shards together hold each image exactly once; a shard may be empty.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ import pytest
 from cmt_dsl.errors import CmtError
 from runtime.data.affine import draw, resize, warp
 from runtime.data.decodable import decodable
-from runtime.data.source import View, open_source, require_classes
+from runtime.data.source import Shard, View, open_source, require_classes
 from runtime.recipe.schema import AugmentGroup, Crop
 from runtime.training.evaluate import count
 
@@ -125,3 +125,25 @@ def test_no_truncated_file_passes(kind: str) -> None:
     for size in [0, 1, 2, 3, 9, 10, *range(11, len(data) - 2, 37)]:
         with pytest.raises(ValueError):
             decodable(np.frombuffer(data[:size], dtype=np.uint8))
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_shards_are_the_rows_of_the_global_batches(count: int) -> None:
+    source = open_source("digits", VIEW, augment=LIVELY)
+    whole = list(source.train(4 * count, 3, 1))
+    shards = [list(source.train(4, 3, 1, Shard(index, count))) for index in range(count)]
+    assert {len(shard) for shard in shards} == {len(whole)} and len(whole) == 1437 // (4 * count)
+    for step, everyone in enumerate(whole):
+        for index, shard in enumerate(shards):
+            np.testing.assert_array_equal(shard[step].images, everyone.images[index::count])
+            np.testing.assert_array_equal(shard[step].labels, everyone.labels[index::count])
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 359])
+def test_validation_shards_hold_each_image_once(count: int) -> None:
+    source = open_source("digits", VIEW)
+    seen = [part.images[: part.count] for i in range(count) for part in source.val(32, Shard(i, count))]
+    (everything,) = source.val(360)
+    together = np.concatenate(seen).reshape(360, -1)
+    order = np.lexsort(together.T), np.lexsort(everything.images.reshape(360, -1).T)
+    np.testing.assert_array_equal(together[order[0]], everything.images.reshape(360, -1)[order[1]])
