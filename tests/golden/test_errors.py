@@ -16,6 +16,7 @@ NOT_FROM_A_FILE = {
     "CMT-102": "the file would have a megabyte; see tests/spec/test_tree.py",
     "CMT-301": "says nothing itself: what follows from another problem",
     "CMT-402": "about weights, not specs; see tests/lower/test_weights.py",
+    "CMT-410": "about drawings, not specs; see tests/draw/test_scene.py",
     "CMT-403": "about images, not specs; see tests/lower/test_numpy.py",
 }
 
