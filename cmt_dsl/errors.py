@@ -51,6 +51,9 @@ CODES: dict[str, str] = {
     "CMT-403": "input array does not fit the model",
     # 41x: drawings
     "CMT-410": "no such part of the model",
+    "CMT-411": "no Graphviz to draw with",
+    "CMT-412": "Graphviz failed",
+    "CMT-413": "unknown format of a drawing",
 }
 
 
