@@ -53,6 +53,9 @@ CODES: dict[str, str] = {
     "CMT-431": "a spec file changed while it was drawn",
     # 41x: drawings
     "CMT-410": "no such part of the model",
+    "CMT-411": "no Graphviz to draw with",
+    "CMT-412": "Graphviz failed",
+    "CMT-413": "unknown format of a drawing",
 }
 
 
