@@ -12,6 +12,8 @@ from typing import Literal, NamedTuple
 from cmt_dsl.errors import CmtError
 
 Picture = Literal["svg", "png"]
+Format = Literal["svg", "png", "json0"]
+"""What Graphviz is asked for; `json0` is a layout alone."""
 SECONDS = 60
 """Longest time a layout may take."""
 FAMILY = "Helvetica, Arial, sans-serif"
@@ -38,8 +40,8 @@ def engines() -> list[Engine]:
     return found
 
 
-def render(text: str, picture: Picture, engine: Engine | None = None) -> bytes:
-    """The drawing of a DOT text as SVG or PNG; raises CMT-411 and CMT-412."""
+def render(text: str, picture: Format, engine: Engine | None = None) -> bytes:
+    """The drawing of a DOT text as SVG or PNG, or its layout; raises CMT-411 and CMT-412."""
     if engine is None:
         found = engines()
         if not found:
@@ -56,7 +58,7 @@ def render(text: str, picture: Picture, engine: Engine | None = None) -> bytes:
     if done.returncode or not done.stdout:
         words = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["it wrote nothing"]
         raise CmtError("CMT-412", f"{engine.name} failed: {words[-1]}", hint="--format dot writes its input")
-    return done.stdout if picture == "png" else _readable(done.stdout.decode()).encode()
+    return _readable(done.stdout.decode()).encode() if picture == "svg" else done.stdout
 
 
 def _readable(svg: str) -> str:

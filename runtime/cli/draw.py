@@ -38,7 +38,9 @@ ENDINGS |= {f".{name}": name for name in ("svg", "png", "html")}
 
 def draw(
     spec: Spec,
-    level: Annotated[Level, typer.Option(help="How deep to go.")] = Level.block,
+    level: Annotated[
+        Level | None, typer.Option(help="How deep to go: block, unless you say; an html page starts folded.")
+    ] = None,
     path: Annotated[str, typer.Option(help="Only this stage or block, such as stages.2.blocks.0.")] = "",
     format: Annotated[Format | None, typer.Option(help="Default: by the file's ending, else txt.")] = None,
     out: Out = None,
@@ -53,9 +55,11 @@ def draw(
     if chosen == "html":
         from cmt_dsl.draw.page import explorer
 
-        _deliver(explorer(model, graph).encode(), out)
+        opened = level.value if level else "model"
+        _deliver(explorer(model, graph, level=opened, path=path).encode(), out)
         return
-    scene = compose(graph, cost(graph), level.value, path, doc=model.spec.doc)
+    depth = level.value if level else "block"
+    scene = compose(graph, cost(graph), depth, path, doc=model.spec.doc)
     if chosen == "txt" and _to_terminal(out):
         from rich.console import Console
 

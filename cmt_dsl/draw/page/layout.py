@@ -45,7 +45,8 @@ class Placed:
 def lay_out(diagrams: Sequence[Diagram], render: Callable[[str], str]) -> list[Placed]:
     """Each diagram's positions; `render` turns DOT text into Graphviz's `-Tjson0`. Raises CMT-430."""
     text = render("".join(diagram.dot() for diagram in diagrams))
-    reader, at, found = json.JSONDecoder(), 0, []
+    reader, at = json.JSONDecoder(), 0
+    found: list[Placed] = []
     try:
         for diagram in diagrams:
             start = text.index("{", at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import yaml
 
@@ -42,23 +43,18 @@ class Extents:
     def _read(self, text: str) -> None:
         opened_at: list[tuple[int, int]] = []
         line = 1
-        for event in yaml.parse(text, Loader=getattr(yaml, "CLoader", yaml.Loader)):  # pyright: ignore
+        loader: Any = getattr(yaml, "CLoader", yaml.Loader)
+        parse: Any = yaml.parse  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        for event in parse(text, Loader=loader):
+            start, end = event.start_mark, event.end_mark
+            at = start.line + 1, start.column + 1
             if isinstance(event, (yaml.ScalarEvent, yaml.AliasEvent)):
-                line = _last_line(text, event)
-                self._last.setdefault(_at(event), line)
+                # the end of a block scalar stands at the start of the line after it
+                line = max(end.line + (end.column > 0), start.line + 1)
+                self._last.setdefault(at, line)
             elif isinstance(event, yaml.CollectionStartEvent):
-                opened_at.append(_at(event))
+                opened_at.append(at)
             elif isinstance(event, yaml.CollectionEndEvent):
-                if event.end_mark.index > event.start_mark.index:  # a closing bracket
-                    line = event.end_mark.line + 1
+                if end.index > start.index:  # a closing bracket; the end of an indented part has no width
+                    line = end.line + 1
                 self._last[opened_at.pop()] = line
-
-
-def _at(event: yaml.Event) -> tuple[int, int]:
-    return event.start_mark.line + 1, event.start_mark.column + 1
-
-
-def _last_line(text: str, event: yaml.Event) -> int:
-    """A block scalar's end mark stands after its last line break."""
-    mark = event.end_mark
-    return max(mark.line + (mark.column > 0), event.start_mark.line + 1)

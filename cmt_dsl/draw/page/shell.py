@@ -62,7 +62,7 @@ def escaped_json(value: Any) -> str:
 @cache
 def template(name: str) -> str:
     """The text of one of our template files."""
-    return files(__package__).joinpath("files", name).read_text(encoding="utf-8")
+    return (files("cmt_dsl.draw.page") / "files" / name).read_text(encoding="utf-8")
 
 
 def scripts(*names: str) -> str:

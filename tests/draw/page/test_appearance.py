@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ import pytest
 from cmt_dsl import build, load
 from cmt_dsl.draw.page import explorer
 from cmt_dsl.draw.page.shell import escaped_json, page, scripts, styles
+from cmt_dsl.ir import Graph
 
-EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(2)>' & </script> \u2028\u2029 <!-- ]]> 猫\U0001f408"
+EVIL = (
+    "\"><script>alert(1)</script><img src=x onerror=alert(2)>' & </script> \u2028\u2029 <!-- ]]> 猫\U0001f408"
+)
 
 
 def brightness(page: Any, selector: str, name: str = "backgroundColor") -> float:
@@ -26,7 +30,9 @@ def brightness(page: Any, selector: str, name: str = "backgroundColor") -> float
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_theme_follows_the_system_until_it_is_chosen(see: Any, pages: dict[str, str], scheme: str) -> None:
+def test_the_theme_follows_the_system_until_it_is_chosen(
+    see: Any, pages: dict[str, str], scheme: str
+) -> None:
     seen = see(pages["cmt_nano"], color_scheme=scheme)
     assert (brightness(seen.page, "body") < 60) is (scheme == "dark")
     assert abs(brightness(seen.page, "body") - brightness(seen.page, "body", "color")) > 150
@@ -35,6 +41,8 @@ def test_the_theme_follows_the_system_until_it_is_chosen(see: Any, pages: dict[s
     assert brightness(seen.page, "body") > 200
     seen.page.click("#theme")
     assert brightness(seen.page, "body") < 60
+    assert seen.page.evaluate("localStorage.getItem('cmt-theme')") == "dark"
+    seen.page.add_init_script("localStorage.setItem('cmt-theme', 'dark')")  # Chromium stores for files lazily
     seen.page.reload()
     assert brightness(seen.page, "body") < 60
     assert seen.quiet()
@@ -43,14 +51,16 @@ def test_the_theme_follows_the_system_until_it_is_chosen(see: Any, pages: dict[s
 def test_paper_gets_the_whole_graph_on_white(see: Any, pages: dict[str, str]) -> None:
     seen = see(pages["cmt_nano"], color_scheme="dark")
     page = seen.page
-    page.click("text=Blocks")
+    page.click("button:text-is('Blocks')")
     before = page.get_attribute("#graph > g", "transform")
     page.emulate_media(media="print", color_scheme="dark")
     page.wait_for_selector("#graph[viewBox]")
     frame = page.locator("#graph").bounding_box()
     for box in page.locator("[role=treeitem]").all():
         inner = box.bounding_box()
-        assert inner["y"] >= frame["y"] - 1 and inner["y"] + inner["height"] <= frame["y"] + frame["height"] + 1
+        assert (
+            inner["y"] >= frame["y"] - 1 and inner["y"] + inner["height"] <= frame["y"] + frame["height"] + 1
+        )
         assert inner["x"] >= frame["x"] - 1 and inner["x"] + inner["width"] <= frame["x"] + frame["width"] + 1
     assert brightness(page, "body") == pytest.approx(255, abs=1)
     assert brightness(page, ".leaf > text.name", "fill") < 60
@@ -80,33 +90,61 @@ def test_a_phone_needs_no_sideways_scrolling(see: Any, pages: dict[str, str]) ->
 
 
 def hostile(folder: Path) -> str:
-    """A model whose every free text is an attack."""
-    name = EVIL[:64]
-    text = {"model": name, "doc": EVIL, "extends": "cmt_nano", "classes": 7}
+    """A model whose every free text is an attack: documentation, comments, names of files."""
+    text = json.dumps(EVIL, ensure_ascii=False)
     block = folder / "a'b<i>.yaml"
     block.write_text(
-        f"block: a'b<i>\ndoc: {json.dumps(EVIL, ensure_ascii=False)}\n# {name} \u2028 </script>\nargs: {{}}\n"
+        f"block: harmless\ndoc: {text}\n# {EVIL[:64]} \u2028# </script>\n"
         "nodes:\n  - c: {op: conv2d, out: $x.channels, kernel: 1, padding: 0}  # </script><b>\n"
     )
-    file = folder / 'x"><h1>.yaml'
-    text["set"] = {"stages.0.block": f"./{block.name}", "stages.0.args": None, "stages.0.shared": None,
-                   "stage_defaults.args": None}  # fmt: skip
-    file.write_text(f"# {name}</script>\n" + json.dumps(text, ensure_ascii=False))
+    file = folder / 'x"><script>.yaml'
+    file.write_text(
+        f"# </script><script>alert(3)</script> {EVIL[:64]}\nmodel: hostile\ndoc: {text}\n"
+        "input: {channels: 3, size: 32}\nclasses: 7\nprofile: official\ndrop_path: 0\n"
+        "stem: {block: conv_stem, args: {width: 16}}\n"
+        f"stages:\n  - {{depth: 2, block: {json.dumps('./' + block.name)}}}\n"
+    )
     return str(file)
 
 
-def test_hostile_texts_are_texts(see: Any, tmp_path: Path) -> None:
+def renamed(graph: Graph) -> Graph:
+    """The graph with a path no spec could have."""
+
+    def other(path: str) -> str:
+        return path.replace("stem", EVIL)
+
+    nodes = [replace(n, path=other(n.path), inputs=tuple(map(other, n.inputs))) for n in graph.nodes]
+    scopes = [
+        replace(s, path=other(s.path), output=other(s.output), block=EVIL,
+                inputs=tuple((EVIL, other(path)) for _, path in s.inputs))
+        for s in graph.scopes
+    ]  # fmt: skip
+    return replace(graph, name=EVIL, nodes=tuple(nodes), scopes=tuple(scopes))
+
+
+@pytest.mark.parametrize("paths_too", [False, True])
+def test_hostile_texts_are_texts(see: Any, tmp_path: Path, paths_too: bool) -> None:
     model = load(hostile(tmp_path))
-    seen = see(explorer(model, build(model)))
+    graph = build(model)
+    seen = see(explorer(model, renamed(graph) if paths_too else graph))
     page = seen.page
-    assert page.inner_text("h1").startswith('"><script>alert(1)</script><img src=x')
-    assert page.title().startswith('"><script>')
+    assert page.inner_text("#details .kind").startswith('"><script>alert(1)</script><img src=x')
+    assert page.inner_text("h1").startswith('"><script>' if paths_too else "hostile")
     for tab in page.locator("[role=tab]").all():
         tab.click()
-    page.click("text=Operators")
+    shown = page.eval_on_selector_all("[role=tab]", "all => all.map(e => e.title)")
+    assert [name.rsplit("/", 1)[-1] for name in shown] == [
+        'x"><script>.yaml',
+        "conv_stem.yaml",
+        "a'b<i>.yaml",
+    ]
+    page.click("button:text-is('Operators')")
     seen.search("<script>")
+    page.focus("[role=treeitem]")
     for i in range(page.locator("[role=treeitem]").count()):
         page.keyboard.press("ArrowDown" if i else "Home")
+    seen.search("blocks.0.c")
+    assert "- c: {op: conv2d" in page.inner_text(".line.current")
     assert page.locator("script").count() == 2
     assert page.locator("img, b, i, h1 *, iframe, object, style ~ style").count() == 0
     assert seen.quiet()
@@ -114,8 +152,6 @@ def test_hostile_texts_are_texts(see: Any, tmp_path: Path) -> None:
 
 class Reader(HTMLParser):
     """Counts tags that are never closed, and gathers scripts."""
-
-    void = {"meta", "link", "input"}
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,7 +161,7 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.attributes += attrs
-        if tag not in self.void:
+        if tag not in ("meta", "link", "input"):
             self.stack.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

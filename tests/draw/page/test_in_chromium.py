@@ -69,6 +69,16 @@ def test_search_by_path_operator_and_block(seen: Any, words: str, first: str, le
     assert seen.path() == first
 
 
+def test_a_link_may_name_a_path(seen: Any, browser: Any) -> None:
+    page = browser.new_page()
+    page.goto(seen.page.url + "#stages.2.blocks.7.attn")
+    page.wait_for_selector("#graph[data-seen]")
+    assert page.inner_text("#details h2") == "stages.2.blocks.7.attn"
+    box, frame = page.locator(".selected > .frame").bounding_box(), page.locator("#graph").bounding_box()
+    assert frame["y"] <= box["y"] <= frame["y"] + frame["height"] - box["height"]
+    page.close()
+
+
 def test_search_that_finds_nothing_says_so(seen: Any) -> None:
     seen.page.fill("#query", "no.such.thing")
     assert seen.page.inner_text("#hits") == "nothing found"
@@ -86,16 +96,16 @@ def test_folding_by_mouse_and_by_levels(seen: Any) -> None:
     assert seen.item("blocks.0–19").get_attribute("aria-expanded") == "false"
     seen.item("blocks.0–19").dblclick()
     assert count() == 19
-    page.click("text=Operators")
+    page.click("button:text-is('Operators')")
     assert page.locator("[role=treeitem][aria-expanded=false]").count() == 0
-    page.click("text=Model")
+    page.click("button:text-is('Model')")
     assert count() == 7
-    page.click("text=Stages")
+    page.click("button:text-is('Stages')")
     assert page.locator("[role=treeitem][aria-expanded=true]").count() == 4
 
 
 def test_nothing_overlaps_however_much_is_open(seen: Any) -> None:
-    seen.page.click("text=Operators")
+    seen.page.click("button:text-is('Operators')")
     overlaps = seen.page.evaluate(
         """() => {
       const leaves = [...document.querySelectorAll('.leaf > .frame, .port rect')].map(e => e.getBoundingClientRect());
@@ -119,10 +129,14 @@ def test_a_node_shows_its_line_and_a_line_its_nodes(seen: Any, graph: Graph) -> 
     assert page.locator(".line.current").first.is_visible()
 
     row = page.locator(f'.line[data-line="{place.line + 8}"]')  # q_heads … scores: another one
-    wanted = {n.path for n in graph.nodes if n.place and (n.place.file, n.place.line) == (place.file, place.line + 8)}
+    wanted = {
+        n.path
+        for n in graph.nodes
+        if n.place and (n.place.file, n.place.line) == (place.file, place.line + 8)
+    }
     assert wanted
     row.click()
-    page.click("text=Operators")
+    page.click("button:text-is('Operators')")
     lit = set(page.eval_on_selector_all("#graph .lit", "all => all.map(e => e.id)"))
     assert len(lit) == 4  # one for each stage; all its instances are drawn once
     assert seen.path() in wanted
@@ -250,7 +264,7 @@ def test_every_figure_is_that_of_cmt_cost(see: Any, pages: dict[str, str]) -> No
     graph = build(load("cmt_nano"))
     total = cost(graph)
     page = seen.page
-    page.click("text=Operators")
+    page.click("button:text-is('Operators')")
     page.focus("#thing-0")
     page.keyboard.press("Home")
     many = page.locator("[role=treeitem]").count()

@@ -67,8 +67,8 @@ function drawThing(box, left, top, level) {
   items.set(thing, group);
   if (state.metric && !thing.open) group.style.setProperty("--heat", Math.sqrt(thing.figures[state.metric] / hottest));
   if (thing.instances && !thing.open) {
-    group.append(make("rect", { class: "stack", x: 6, y: 6, width, height, rx: 9 }));
-    group.append(make("rect", { class: "stack", x: 3, y: 3, width, height, rx: 9 }));
+    group.append(make("rect", { class: "stack", x: 8, y: 8, width, height, rx: 9 }));
+    group.append(make("rect", { class: "stack", x: 4, y: 4, width, height, rx: 9 }));
   }
   group.append(make("rect", { class: "frame", width, height, rx: 9 }));
   if (!thing.open) group.append(make("path", { class: "stripe", d: `M9,0H5A5,9 0 0 0 0,9V${height - 9}A5,9 0 0 0 5,${height}H9Z` }));
@@ -155,7 +155,9 @@ function fitted(text, width, each) {
 function described(thing) {
   const times = thing.instances ? `${thing.what} ×${thing.instances.length}` : thing.what;
   const marks = [thing.training ? "trains only" : "", thing.shared > 1 ? `shared by ${thing.shared}` : ""];
-  return [times, thing.brief, ...marks].filter(Boolean).join(" · ");
+  const parts = thing.family === "stage" ? inside(thing).filter((kid) => kid.layout) : [];
+  const listed = parts.map((kid) => (kid.instances ? `${kid.what} ×${kid.instances.length}` : kid.what)).join(", ");
+  return [times, listed, thing.brief, ...marks].filter(Boolean).join(" · ");
 }
 
 function costs({ figures }) {

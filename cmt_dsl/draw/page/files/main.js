@@ -113,7 +113,12 @@ addEventListener("keydown", (event) => {
     query.select();
   }
 });
-new ResizeObserver(() => { if (!svg.dataset.seen && svg.clientWidth) { svg.dataset.seen = "yes"; fit(true); } }).observe(svg);
+new ResizeObserver(() => {
+  if (svg.dataset.seen || !svg.clientWidth) return;
+  svg.dataset.seen = "yes"; // the first time that there is room to draw in
+  fit(true);
+  if (state.selected) bringIntoView(state.selected, true);
+}).observe(svg);
 
 at("title").textContent = data.model;
 at("subtitle").textContent = [
@@ -122,8 +127,9 @@ at("subtitle").textContent = [
 ].filter(Boolean).join("  ·  ");
 bar();
 openTo(data.level);
-const wanted = things.find((thing) => thing.path === data.focus);
-if (wanted) select(wanted, { show: true });
-else showDetails();
 showFile(0);
-if (wanted) showPlace(wanted);
+// a link may name a path: model.html#stages.2.blocks.7.attn
+const asked = location.hash.slice(1) || data.focus;
+const wanted = index.find(({ path }) => path === asked);
+if (wanted) goTo(wanted);
+else showDetails();

@@ -50,11 +50,15 @@ function mark() {
 }
 
 function take(i) {
-  const hit = found[i];
-  if (!hit) return;
-  for (const [run, instance] of hit.picks) run.instance = instance;
+  if (!found[i]) return;
   show(false);
-  select(hit.thing, { show: true, focus: true, again: true });
+  goTo(found[i], { focus: true });
+}
+
+/** Choose a concrete path: the instances on the way, and the thing. */
+function goTo({ thing, picks }, options = {}) {
+  for (const [run, instance] of picks) run.instance = instance;
+  select(thing, { show: true, again: true, ...options });
 }
 
 query.addEventListener("input", search);

@@ -33,8 +33,9 @@ function showFile(index) {
   const { offsetLeft, offsetWidth } = tabs.children[index];
   tabs.scrollLeft = offsetLeft - tabs.offsetLeft - (tabs.clientWidth - offsetWidth) / 2;
   code.setAttribute("aria-labelledby", `tab-${index}`);
-  const lines = data.files[index].text.replace(/\n$/, "").split("\n");
-  code.replaceChildren(...lines.map((text, i) => line(text.replace(/\r$/, ""), i + 1, owners[index].get(i + 1))));
+  const lines = data.files[index].text.split(/\r\n|[\n\r\u0085\u2028\u2029]/); // the breaks that YAML counts
+  if (lines.at(-1) === "") lines.pop();
+  code.replaceChildren(...lines.map((text, i) => line(text, i + 1, owners[index].get(i + 1))));
   const first = code.querySelector(".line[role=button]");
   if (first) first.tabIndex = 0;
   markLines();

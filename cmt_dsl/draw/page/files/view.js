@@ -7,7 +7,7 @@ function look() {
   scene.setAttribute("transform", `translate(${view.x},${view.y}) scale(${view.scale})`);
 }
 
-const bounded = (scale) => Math.min(3, Math.max(0.06, scale));
+const bounded = (scale) => Math.min(3, Math.max(0.02, scale));
 
 function zoom(factor, x = svg.clientWidth / 2, y = svg.clientHeight / 2) {
   const scale = bounded(view.scale * factor);
