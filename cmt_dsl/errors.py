@@ -56,6 +56,7 @@ CODES: dict[str, str] = {
     "CMT-411": "no Graphviz to draw with",
     "CMT-412": "Graphviz failed",
     "CMT-413": "unknown format of a drawing",
+    "CMT-414": "no library to plot with",
 }
 
 

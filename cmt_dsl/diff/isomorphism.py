@@ -36,7 +36,7 @@ def isomorphic(a: Graph, inside_a: tuple[Node, ...], b: Graph, inside_b: tuple[N
             self.steps += 1
             if self.steps > STEPS:
                 raise _Exhausted
-            return bool(super().semantic_feasibility(G1_node, G2_node))
+            return super().semantic_feasibility(G1_node, G2_node)  # pyright: ignore
 
     def same(x: dict[str, Any], y: dict[str, Any]) -> bool:
         return x["label"] == y["label"]

@@ -7,7 +7,7 @@ from html import escape
 
 from cmt_dsl.draw.palette import FLOW, INK, MUTED, PAPER, RESIDUAL, RULE, SHARED, Colours, colours
 from cmt_dsl.draw.scene import Box, Cluster, Edge, Scene
-from cmt_dsl.draw.units import brief, cost_line, exact, marks, percent, shape, short
+from cmt_dsl.draw.units import brief, cost_line, exact, marks, plain, shape, short
 
 FONT = "Helvetica"
 ROUND = "rounded,filled"
@@ -55,16 +55,17 @@ class Part:
         self.columns = not scene.path and not prefix and len(scene.boxes) >= MANY and len(top) > 2
         self.column: dict[str, int] = {}
         """The column of each box."""
-        leaves = {c.path: [b.path for b in _leaves(scene, c) if not b.shared_by] for c in scene.clusters}
+        leaves: dict[str, list[str]] = {
+            c.path: [b.path for b in _leaves(scene, c) if not b.shared_by] for c in scene.clusters
+        }
         self.ends = {path: (boxes[0], boxes[-1]) for path, boxes in leaves.items() if boxes}
         """The first and the last box of each cluster."""
         number = -1
-        for thing in top:
-            number += isinstance(thing, Cluster) or number < 0 or thing is top[-1]
+        for i, thing in enumerate(top):
+            # small boxes stand above the column that follows them, the last thing in one of its own
+            number += i == 0 or isinstance(top[i - 1], Cluster) or (isinstance(thing, Cluster) and i > 1)
             for box in _leaves(scene, thing):
                 self.column[box.path] = number
-            if thing is top[0] and isinstance(thing, Box) and len(top) > 1:
-                number -= isinstance(top[1], Cluster)
 
     def lines(self) -> Iterator[str]:
         """Boxes, clusters and edges."""
@@ -79,6 +80,7 @@ class Part:
         """The model's name and its cost, as an HTML-like label."""
         scene, total = self.scene, self.scene.total
         facts = f"{short(total.trainable)} parameters · {short(total.macs)} MACs"
+        facts = f"of a model with {facts}" if scene.path else facts
         name = f"{scene.model} {scene.path}".strip()
         return (
             f'<font point-size="16"><b>{_html(name)}</b></font>'
@@ -105,7 +107,7 @@ class Part:
         if isinstance(thing, Box):
             yield indent + self._box(thing)
             return
-        fill, line = self._colours(thing)
+        line = self._colours(thing)[1]
         pale = "#f8fafc" if thing.family == "stage" else PAPER
         yield f"{indent}subgraph {self._id(thing.path, 'cluster_')} {{"
         yield (
@@ -199,16 +201,12 @@ def _leaves(scene: Scene, thing: Box | Cluster) -> Iterator[Box]:
             yield from _leaves(scene, inner)
 
 
-def _clean(text: str) -> str:
-    """Text without the control signs that XML cannot hold."""
-    return "".join(c if c >= " " or c == "\n" else "�" for c in text)
-
-
 def _quoted(text: str) -> str:
     """A DOT string; a newline stays one."""
-    return '"' + _clean(text).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    lines = (plain(line).replace("\\", "\\\\").replace('"', '\\"') for line in text.split("\n"))
+    return '"' + "\\n".join(lines) + '"'
 
 
 def _html(text: str) -> str:
     """Text inside an HTML-like label."""
-    return escape(_clean(text).replace("\n", " "))
+    return escape(plain(text))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cmt_dsl.draw.palette import FLOW, INK, RESIDUAL, SHARED, colours
 from cmt_dsl.draw.scene import Box, Cluster, Scene
-from cmt_dsl.draw.units import brief, cost_line, marks, shape
+from cmt_dsl.draw.units import brief, cost_line, marks, plain, shape
 
 MOST_SIGNS, MOST_EDGES = 50_000, 500
 """What GitHub's Mermaid draws; beyond, it shows an error."""
@@ -74,5 +74,4 @@ def _label(thing: Box | Cluster) -> str:
 def escaped(text: str) -> str:
     """Text inside a quoted label: what Mermaid or HTML would read becomes an entity code."""
     signs = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "#": "35", "`": "96", "\\": "92", ";": "59"}
-    clean = "".join(c if c >= " " else " " for c in text)
-    return "".join(f"#{signs[c]};" if c in signs else c for c in clean)
+    return "".join(f"#{signs[c]};" if c in signs else c for c in plain(text))

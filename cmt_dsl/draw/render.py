@@ -34,7 +34,7 @@ def engines() -> list[Engine]:
     if dot:
         found.append(Engine("dot", dot))
     beside = Path(sys.executable).parent / "graphviz-pure"  # an environment that is not activated
-    pure = shutil.which("graphviz-pure") or shutil.which(beside)
+    pure = shutil.which("graphviz-pure") or shutil.which(str(beside))
     if pure:
         found.append(Engine("graphviz-pure", pure))
     return found

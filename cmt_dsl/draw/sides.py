@@ -6,6 +6,7 @@ from cmt_dsl.diff import Difference
 from cmt_dsl.draw.dot import Part, document, framed
 from cmt_dsl.draw.palette import Colours
 from cmt_dsl.draw.scene import Box, Scene
+from cmt_dsl.ir import above
 
 STATUS: dict[str, Colours] = {
     "equal": ("#f8fafc", "#cbd5e1"),
@@ -52,6 +53,9 @@ class _Judge:
             self.renamed = {y: x for x, y in self.renamed.items()}
             partners = {y: x for x, y in partners.items()}
         self.partners = partners
+        # what is there alone changes the cluster around it, on both sides
+        self.grown = {_holder(p, set(partners)) for p in self.mine}
+        self.lacking = {_holder(p, set(partners.values())) for p in self.theirs}
 
     def word(self, path: str, *, whole: bool) -> str:
         """The status of one path; a box is changed when anything below it is, a cluster shows that itself."""
@@ -65,8 +69,12 @@ class _Judge:
         if path in self.changed:
             return True
         other = self.partners.get(path, path)
-        direct = (self.mine, path), (self.theirs, other)
         if not whole:  # what was added to or removed from the cluster itself
-            return any(p.rpartition(".")[0] == around for paths, around in direct for p in paths)
-        inside = (self.changed, path), (self.renamed, path), *direct
+            return path in self.grown or other in self.lacking
+        inside = (self.changed, path), (self.renamed, path), (self.mine, path), (self.theirs, other)
         return any(p.startswith(f"{around}.") for paths, around in inside for p in paths)
+
+
+def _holder(path: str, paired: set[str]) -> str:
+    """The nearest scope around a path that stands on both sides."""
+    return next((p for p in above(path) if p in paired), "")

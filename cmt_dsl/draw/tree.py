@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cmt_dsl.draw.scene import Box, Cluster, Scene
-from cmt_dsl.draw.units import brief, marks, percent, shape, short
+from cmt_dsl.draw.units import brief, marks, percent, plain, shape, short
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,9 +26,11 @@ def tree(scene: Scene) -> Table:
         (Text(guides, style="dim", no_wrap=True, overflow="ellipsis") + _name(scene, thing), *_figures(thing))
         for guides, thing in _lines(scene, "", "")
     ]
-    rows.append((Text("total"), "", short(total.trainable), short(total.macs), ""))
+    rows.append(
+        (Text("whole model" if scene.path else "total"), "", short(total.trainable), short(total.macs), "")
+    )
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(Text(_plain(f"{scene.model} {scene.path}".strip()), no_wrap=True, overflow="ellipsis"))
+    table.add_column(Text(plain(f"{scene.model} {scene.path}".strip()), no_wrap=True, overflow="ellipsis"))
     for i, name in enumerate(("output", "params", "MACs", "%"), start=1):  # only the tree may be cut
         width = max(len(name), *(len(row[i]) for row in rows))
         table.add_column(name, justify="right", no_wrap=True, min_width=width)
@@ -59,9 +61,9 @@ def _lines(scene: Scene, cluster: str, guides: str) -> Iterator[tuple[str, Box |
 def _name(scene: Scene, thing: Box | Cluster) -> Text:
     from rich.text import Text
 
-    text = Text(_plain(thing.title), style="bold")
+    text = Text(plain(thing.title), style="bold")
     if brief(thing):
-        text.append(f" {_plain(brief(thing))}", style="not bold")
+        text.append(f" {plain(brief(thing))}", style="not bold")
     if marks(thing):
         text.append(f" {marks(thing)}", style="not bold magenta")
     for edge in scene.edges:
@@ -75,9 +77,4 @@ def _short(scene: Scene, source: str, reader: Box | Cluster) -> str:
     """The source's title where it lies beside the reader, else what its cluster is called too."""
     thing = scene.by_path[source]
     prefix = f"{reader.cluster}." if reader.cluster else ""
-    return _plain(source.removeprefix(prefix) if source.startswith(prefix) else thing.title)
-
-
-def _plain(text: str) -> str:
-    """Text without signs that would move the cursor or break the line."""
-    return "".join(c if c.isprintable() else "�" for c in text)
+    return plain(source.removeprefix(prefix) if source.startswith(prefix) else thing.title)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from cmt_dsl.draw.scene import Box, Cluster, Figures
 
-
 UNSAID = {"out", "eps", "momentum", "form", "by", "padding"}
 """Attributes that a box leaves to its shape or its tooltip."""
 
@@ -15,13 +14,16 @@ def short(number: int) -> str:
     """A count to three digits: `1.23 M`; below a thousand exactly."""
     if number < 1000:
         return str(number)
-    value, unit = float(number), ""
-    for unit in ("K", "M", "G", "T"):
-        value /= 1000
-        if round(value, 2 if value < 10 else 1 if value < 100 else 0) < 1000:
-            break
-    digits = 2 if round(value, 2) < 10 else 1 if round(value, 1) < 100 else 0
-    return f"{value:.{digits}f} {unit}"
+    units = ("K", "M", "G", "T")
+    power = next((i for i in range(1, len(units)) if number < 999.5 * 1000**i), len(units))
+    value = number / 1000**power
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{digits}f} {units[power - 1]}"
+
+
+def plain(text: str) -> str:
+    """Text in which every sign prints and none moves the cursor, breaks a line or ends an XML file."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "�" for c in text)
 
 
 def percent(share: float) -> str:

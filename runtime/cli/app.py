@@ -24,7 +24,8 @@ app = typer.Typer(
 
 for verb in ("list_", "check", "show", "cost", "resolve", "schema", "compile_"):
     app.command(verb.rstrip("_"))(getattr(spec, verb))
-app.command("draw")(draw.draw)
+for verb in ("draw", "diff", "compare"):
+    app.command(verb)(getattr(draw, verb))
 for verb in ("train", "validate", "doctor"):
     app.command(verb)(getattr(train, verb))
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cmt_dsl.errors import CmtError
 from runtime.cli.spec import Json, Level, Sets, Spec
 
 if TYPE_CHECKING:
     from cmt_dsl import Graph, Model
+    from cmt_dsl.diff import Difference
 
 
 class Format(str, Enum):
@@ -61,11 +61,9 @@ def draw(
     depth = level.value if level else "block"
     scene = compose(graph, cost(graph), depth, path, doc=model.spec.doc)
     if chosen == "txt" and _to_terminal(out):
-        from rich.console import Console
-
         from cmt_dsl.draw.tree import tree
 
-        Console(highlight=False).print(tree(scene))
+        _console().print(tree(scene))
         return
     from cmt_dsl.draw.write import write
 
@@ -73,6 +71,106 @@ def draw(
     for note in notes:
         typer.echo(f"note: {note}", err=True)
     _deliver(data, out)
+
+
+class SidesFormat(str, Enum):
+    """What `cmt diff` draws."""
+
+    dot = "dot"
+    svg = "svg"
+    png = "png"
+    html = "html"
+
+
+def diff(
+    a: Annotated[str, typer.Argument(help="Model A: a shipped name or a YAML file.")],
+    b: Annotated[str, typer.Argument(help="Model B.")],
+    format: Annotated[SidesFormat | None, typer.Option(help="Draw both, side by side.")] = None,
+    level: Annotated[Level, typer.Option(help="How deep the drawing goes.")] = Level.stage,
+    out: Out = None,
+    set: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change model B. Repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What is different between two models: spec values, nodes by path, cost by stage."""
+    diff_specs(
+        a, b, sets=set, format=format.value if format else None, level=level.value, out=out, as_json=as_json
+    )
+
+
+def diff_specs(
+    a: str,
+    b: str,
+    *,
+    sets: list[str] | None = None,
+    format: str | None = None,
+    level: str = "stage",
+    out: Path | None = None,
+    as_json: bool = False,
+) -> Difference:
+    """Compare two specs and print or draw the difference; `sets` change B."""
+    from cmt_dsl.diff import diff as compare_models
+
+    sides = _build(a, None), _build(b, sets)
+    difference = compare_models(*sides)
+    chosen = format or (ENDINGS.get(out.suffix.lower()) if out else None)
+    if as_json:
+        typer.echo(json.dumps(difference.json()))
+    if chosen:
+        _deliver(_sides(difference, (sides[0][1], sides[1][1]), level, chosen), out)
+    elif not as_json:
+        from runtime.cli.compare import print_difference
+
+        print_difference(_console(), difference)
+    return difference
+
+
+def _sides(difference: Difference, graphs: tuple[Graph, Graph], level: str, chosen: str) -> bytes:
+    from cmt_dsl import cost
+    from cmt_dsl.draw import compose
+    from cmt_dsl.draw.render import render
+    from cmt_dsl.draw.sheet import sheet
+    from cmt_dsl.draw.sides import side_by_side
+
+    a, b = (compose(graph, cost(graph), level) for graph in graphs)  # type: ignore[arg-type]
+    text = side_by_side(difference, a, b)
+    if chosen == "dot":
+        return text.encode()
+    if chosen == "html":
+        return sheet(difference, render(text, "svg").decode()).encode()
+    return render(text, "png" if chosen == "png" else "svg")
+
+
+def compare(
+    specs: Annotated[list[str], typer.Argument(help="Models: shipped names or YAML files.")],
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw MACs against parameters and top-1: FILE.svg or FILE.png.")
+    ] = None,
+    set: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """Models beside each other: input, parameters, MACs, published top-1 where there is one."""
+    from cmt_dsl.draw.family import member
+    from cmt_dsl.draw.family import plot as scatter
+
+    if plot is not None and plot.suffix.lower() not in (".svg", ".png"):
+        raise typer.BadParameter("--plot takes a file that ends in .svg or .png")
+    members = [member(*_build(spec, set)) for spec in specs]
+    if as_json:
+        typer.echo(json.dumps({"models": [m.json() for m in members]}))
+    else:
+        from runtime.cli.compare import print_family
+
+        print_family(_console(), members)
+    if plot is not None:
+        _deliver(scatter(members, plot.suffix.lower()[1:]), plot)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False)
 
 
 def _to_terminal(out: Path | None) -> bool:
