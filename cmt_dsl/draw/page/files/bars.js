@@ -2,33 +2,56 @@
 const stagesBar = at("stages");
 const metricChoice = at("metric");
 const FAMILIES = {
-  convolution: "convolution", linear: "linear", attention: "attention", norm: "norm", activation: "activation",
-  arithmetic: "arithmetic", shape: "shape", parameter: "parameter", noise: "trains only",
+  convolution: "convolution",
+  linear: "linear",
+  attention: "attention",
+  norm: "norm",
+  activation: "activation",
+  arithmetic: "arithmetic",
+  shape: "shape",
+  parameter: "parameter",
+  noise: "trains only",
 };
 
 function bar() {
   const metric = state.metric || "macs";
   const total = data.total[metric];
   const parts = inside(root).filter((thing) => thing.family !== "input");
-  stagesBar.replaceChildren(...parts.map((thing, i) => {
-    const value = thing.figures[metric];
-    const label = `${thing.title}: ${grouped(value)} ${METRICS[metric].name}, ${share(value, total)}`;
-    const part = make("button", {
-      type: "button", class: "part", title: label, "aria-label": label, "data-path": thing.path,
-      onclick: () => select(thing, { show: true, centred: true }),
-    }, make("span", { class: "name" }, thing.title.replace(/^stages\./, "stage ")),
-      make("span", { class: "value" }, short(value, metric).trim(), make("span", { class: "rest" }, ` · ${share(value, total)}`)));
-    part.style.flexGrow = String(total ? Math.max(value / total, 0.0001) : 1);
-    part.style.setProperty("--share", String(total ? value / total : 0));
-    part.style.setProperty("--tone", String(i % 6));
-    return part;
-  }));
+  stagesBar.replaceChildren(
+    ...parts.map((thing, i) => {
+      const value = thing.figures[metric];
+      const label = `${thing.title}: ${grouped(value)} ${METRICS[metric].name}, ${share(value, total)}`;
+      const part = make(
+        "button",
+        {
+          type: "button",
+          class: "part",
+          title: label,
+          "aria-label": label,
+          "data-path": thing.path,
+          onclick: () => select(thing, { show: true, centred: true }),
+        },
+        make("span", { class: "name" }, thing.title.replace(/^stages\./, "stage ")),
+        make(
+          "span",
+          { class: "value" },
+          short(value, metric).trim(),
+          make("span", { class: "rest" }, ` · ${share(value, total)}`),
+        ),
+      );
+      part.style.flexGrow = String(total ? Math.max(value / total, 0.0001) : 1);
+      part.style.setProperty("--share", String(total ? value / total : 0));
+      part.style.setProperty("--tone", String(i % 6));
+      return part;
+    }),
+  );
   markBar();
 }
 
 function markBar() {
   const top = state.selected && (ancestors(state.selected)[0] ?? state.selected);
-  for (const part of stagesBar.children) part.setAttribute("aria-pressed", String(part.dataset.path === top?.path));
+  for (const part of stagesBar.children)
+    part.setAttribute("aria-pressed", String(part.dataset.path === top?.path));
 }
 
 /** The colours' meaning: kinds of operators, or a scale up to the costliest box that is shown. */
@@ -38,14 +61,23 @@ function legend() {
     const present = new Set(things.map((thing) => thing.family));
     const names = Object.keys(FAMILIES).filter((family) => present.has(family));
     box.className = "families";
-    box.replaceChildren(...names.map((family) =>
-      make("span", { class: "entry" }, make("span", { class: `chip family-${family}` }), FAMILIES[family])));
+    box.replaceChildren(
+      ...names.map((family) =>
+        make("span", { class: "entry" }, make("span", { class: `chip family-${family}` }), FAMILIES[family]),
+      ),
+    );
     return;
   }
   box.className = "scale";
   const tick = (part) => make("span", {}, short(hottest * part, state.metric).trim());
-  box.replaceChildren(make("span", { class: "ramp" }), make("span", { class: "ticks" }, tick(0), tick(0.25), tick(1)));
-  box.setAttribute("aria-label", `Scale of ${METRICS[state.metric].name}, from 0 to ${grouped(hottest)} in one box`);
+  box.replaceChildren(
+    make("span", { class: "ramp" }),
+    make("span", { class: "ticks" }, tick(0), tick(0.25), tick(1)),
+  );
+  box.setAttribute(
+    "aria-label",
+    `Scale of ${METRICS[state.metric].name}, from 0 to ${grouped(hottest)} in one box`,
+  );
 }
 
 metricChoice.addEventListener("change", () => {

@@ -10,7 +10,10 @@ function aboutModel() {
   return [
     make("h2", {}, data.model),
     make("p", { class: "kind" }, data.doc || "the whole model"),
-    facts([["Input", shape(data.input)], ["Output", shape(data.output)]]),
+    facts([
+      ["Input", shape(data.input)],
+      ["Output", shape(data.output)],
+    ]),
     costTable(data.total, 1, 1),
     make("p", { class: "hint" }, "Choose a box, or a marked line of the spec below."),
   ];
@@ -48,10 +51,21 @@ function kindOf(thing) {
 function stepper(run) {
   const go = (by) => () => chooseInstance(run, run.instance + by);
   const last = run.instances.length - 1;
-  return make("div", { class: "stepper", role: "group", "aria-label": `Instance of ${run.title}` },
-    make("button", { type: "button", "aria-label": "Previous instance", disabled: run.instance === 0, onclick: go(-1) }, "‹"),
+  return make(
+    "div",
+    { class: "stepper", role: "group", "aria-label": `Instance of ${run.title}` },
+    make(
+      "button",
+      { type: "button", "aria-label": "Previous instance", disabled: run.instance === 0, onclick: go(-1) },
+      "‹",
+    ),
     make("span", {}, `${run.title}: instance ${run.instance + 1} of ${run.instances.length}`),
-    make("button", { type: "button", "aria-label": "Next instance", disabled: run.instance === last, onclick: go(1) }, "›"));
+    make(
+      "button",
+      { type: "button", "aria-label": "Next instance", disabled: run.instance === last, onclick: go(1) },
+      "›",
+    ),
+  );
 }
 
 function facts(pairs) {
@@ -64,7 +78,11 @@ function placeButton(thing) {
   if (!thing.place) return "the compiler";
   const [file, line, column] = thing.place;
   if (!line) return file;
-  return make("button", { type: "button", class: "link", onclick: () => showPlace(thing, true) }, `${file}:${line}:${column}`);
+  return make(
+    "button",
+    { type: "button", class: "link", onclick: () => showPlace(thing, true) },
+    `${file}:${line}:${column}`,
+  );
 }
 
 /** Where its values come from and go to, as far as the drawing around it shows. */
@@ -74,18 +92,32 @@ function neighbours(thing) {
   const named = (i) => {
     if (i >= kids.length) return `input ${ports[i - kids.length][0]}`;
     const other = things[kids[i][0]];
-    return make("button", { type: "button", class: "link", onclick: () => select(other, { show: true }) }, other.title);
+    return make(
+      "button",
+      { type: "button", class: "link", onclick: () => select(other, { show: true }) },
+      other.title,
+    );
   };
   const listed = (ends) => make("span", { class: "links" }, ...ends.map(named));
   const reads = edges.filter(([, to]) => to === me).map(([from]) => from);
   const readers = edges.filter(([from]) => from === me).map(([, to]) => to);
-  return [["Reads", reads], ["Read by", readers]].filter(([, ends]) => ends.length).map(([n, ends]) => [n, listed(ends)]);
+  return [
+    ["Reads", reads],
+    ["Read by", readers],
+  ]
+    .filter(([, ends]) => ends.length)
+    .map(([n, ends]) => [n, listed(ends)]);
 }
 
 /** Exact figures: of this thing, of all that are like it where there are several, and their share. */
 function costTable(figures, own, times) {
   const body = make("tbody");
-  const rows = [["Parameters", "params"], ["Statistics", "statistics"], ["MACs", "macs"], ["Activations, bytes", "activations"]];
+  const rows = [
+    ["Parameters", "params"],
+    ["Statistics", "statistics"],
+    ["MACs", "macs"],
+    ["Activations, bytes", "activations"],
+  ];
   for (const [name, key] of rows) {
     const all = (figures[key] / own) * times;
     const cells = [make("th", { scope: "row" }, name)];
@@ -95,16 +127,28 @@ function costTable(figures, own, times) {
     body.append(make("tr", {}, ...cells));
   }
   const heads = ["For one image", ...(times > 1 ? ["each", `all ${times}`] : [""]), "of model"];
-  return make("table", { class: "figures" },
-    make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))), body);
+  return make(
+    "table",
+    { class: "figures" },
+    make("thead", {}, make("tr", {}, ...heads.map((head) => make("th", { scope: "col" }, head)))),
+    body,
+  );
 }
 
 function parameterTable(thing) {
   const body = make("tbody");
   for (const [name, dims, count, trained, init] of thing.parameters) {
     const kind = trained ? init : `statistic, ${init}`;
-    body.append(make("tr", {}, make("th", { scope: "row" }, name || "value"), make("td", {}, shape(dims)),
-      make("td", {}, grouped(count)), make("td", { class: "share" }, kind)));
+    body.append(
+      make(
+        "tr",
+        {},
+        make("th", { scope: "row" }, name || "value"),
+        make("td", {}, shape(dims)),
+        make("td", {}, grouped(count)),
+        make("td", { class: "share" }, kind),
+      ),
+    );
   }
   const heads = ["Name", "Shape", "Count", "Starts as"].map((head) => make("th", { scope: "col" }, head));
   return make("table", { class: "figures" }, make("thead", {}, make("tr", {}, ...heads)), body);

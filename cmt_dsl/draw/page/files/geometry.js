@@ -18,14 +18,24 @@ function arranged(layout) {
   const across = stretch(opened.map((k) => [k.x - BOX_WIDTH / 2, k.x + BOX_WIDTH / 2, k.size.width + 24]));
   const down = stretch(opened.map((k) => [k.y - BOX_HEIGHT / 2, k.y + BOX_HEIGHT / 2, k.size.height]));
   const boxes = kids.map(({ thing, x, y, size }) => ({
-    thing, ...size, left: across(x) - size.width / 2, top: down(y) - size.height / 2,
+    thing,
+    ...size,
+    left: across(x) - size.width / 2,
+    top: down(y) - size.height / 2,
   }));
   const ports = layout.ports.map(([name, x, y]) => ({
-    name, width: PORT_WIDTH, height: PORT_HEIGHT, left: across(x) - PORT_WIDTH / 2, top: down(y) - PORT_HEIGHT / 2,
+    name,
+    width: PORT_WIDTH,
+    height: PORT_HEIGHT,
+    left: across(x) - PORT_WIDTH / 2,
+    top: down(y) - PORT_HEIGHT / 2,
   }));
   const ends = [...boxes, ...ports];
   const edges = layout.edges.map(([from, to, kind, points]) => ({
-    from: ends[from], to: ends[to], kind, line: curve(ends[from], ends[to], points, across, down),
+    from: ends[from],
+    to: ends[to],
+    kind,
+    line: curve(ends[from], ends[to], points, across, down),
   }));
   return { width: across(layout.width), height: down(layout.height), boxes, ports, edges };
 }
@@ -39,10 +49,11 @@ function stretch(spans) {
     const factor = Math.max(1, ...covering.map(([low, high, size]) => size / (high - low)));
     return { from, to, extra: (factor - 1) * (to - from) };
   });
-  return (v) => pieces.reduce((sum, { from, to, extra }) => {
-    if (v <= from) return sum;
-    return sum + (v >= to ? extra : (extra * (v - from)) / (to - from));
-  }, v);
+  return (v) =>
+    pieces.reduce((sum, { from, to, extra }) => {
+      if (v <= from) return sum;
+      return sum + (v >= to ? extra : (extra * (v - from)) / (to - from));
+    }, v);
 }
 
 /** An edge as an SVG path: from border to border, along the stretched Bézier curve. */
@@ -56,7 +67,13 @@ function curve(from, to, points, across, down) {
   const tip = mapped.pop();
   const [start, ...rest] = mapped;
   const words = [`M${start[0]},${from.top + from.height}L${start.join(",")}`];
-  for (let i = 0; i + 2 < rest.length; i += 3) words.push(`C${rest.slice(i, i + 3).map((p) => p.join(",")).join(" ")}`);
+  for (let i = 0; i + 2 < rest.length; i += 3)
+    words.push(
+      `C${rest
+        .slice(i, i + 3)
+        .map((p) => p.join(","))
+        .join(" ")}`,
+    );
   words.push(`L${tip.join(",")}L${tip[0]},${to.top}`);
   return words.join("");
 }

@@ -44,15 +44,22 @@ function drawInside(layout, left, top, level) {
 function drawEdge({ line, kind, to }, left, top) {
   const tip = [to.left + to.width / 2, to.top];
   const arrow = `M${tip[0] - 4},${tip[1] - 7}L${tip[0]},${tip[1]}L${tip[0] + 4},${tip[1] - 7}`;
-  return make("g", { class: `edge ${kind}`, transform: `translate(${left},${top})`, "aria-hidden": "true" },
-    make("path", { d: line }), make("path", { d: arrow, class: "tip" }));
+  return make(
+    "g",
+    { class: `edge ${kind}`, transform: `translate(${left},${top})`, "aria-hidden": "true" },
+    make("path", { d: line }),
+    make("path", { d: arrow, class: "tip" }),
+  );
 }
 
 function drawPort({ name, left, top, width, height }, x, y) {
-  return make("g", { class: "port", transform: `translate(${x + left},${y + top})`, "aria-hidden": "true" },
+  return make(
+    "g",
+    { class: "port", transform: `translate(${x + left},${y + top})`, "aria-hidden": "true" },
     make("rect", { width, height, rx: height / 2 }),
     make("text", { x: width / 2, y: 15, "text-anchor": "middle" }, fitted(name, width - 12, 6.7)),
-    make("title", {}, `input ${name} of the block`));
+    make("title", {}, `input ${name} of the block`),
+  );
 }
 
 function drawThing(box, left, top, level) {
@@ -61,17 +68,25 @@ function drawThing(box, left, top, level) {
   order.push(thing);
   const cluster = Boolean(thing.layout);
   const group = make("g", {
-    id: `thing-${thing.id}`, transform: `translate(${left},${top})`, role: "treeitem", "aria-level": level,
-    "aria-label": spoken(thing), "aria-expanded": cluster ? String(thing.open) : null,
+    id: `thing-${thing.id}`,
+    transform: `translate(${left},${top})`,
+    role: "treeitem",
+    "aria-level": level,
+    "aria-label": spoken(thing),
+    "aria-expanded": cluster ? String(thing.open) : null,
   });
   items.set(thing, group);
-  if (state.metric && !thing.open) group.style.setProperty("--heat", Math.sqrt(thing.figures[state.metric] / hottest));
+  if (state.metric && !thing.open)
+    group.style.setProperty("--heat", Math.sqrt(thing.figures[state.metric] / hottest));
   if (thing.instances && !thing.open) {
     group.append(make("rect", { class: "stack", x: 8, y: 8, width, height, rx: 9 }));
     group.append(make("rect", { class: "stack", x: 4, y: 4, width, height, rx: 9 }));
   }
   group.append(make("rect", { class: "frame", width, height, rx: 9 }));
-  if (!thing.open) group.append(make("path", { class: "stripe", d: `M9,0H5A5,9 0 0 0 0,9V${height - 9}A5,9 0 0 0 5,${height}H9Z` }));
+  if (!thing.open)
+    group.append(
+      make("path", { class: "stripe", d: `M9,0H5A5,9 0 0 0 0,9V${height - 9}A5,9 0 0 0 5,${height}H9Z` }),
+    );
   group.append(...(thing.open ? heading(thing, width) : face(thing, width)));
   if (inner) {
     const shift = (width - inner.width) / 2;
@@ -119,7 +134,12 @@ function heading(thing, width) {
     chevron(thing, 14, 13),
     words("name", 38, 23, fitted(thing.title, width - 200, 7.8)),
     words("shape", width - 14, 23, shape(thing.output), "end"),
-    words("cost", 38, 41, fitted(`${described(thing)} · ${costs(thing)}`, width - (thing.instances ? 150 : 56), 6.2)),
+    words(
+      "cost",
+      38,
+      41,
+      fitted(`${described(thing)} · ${costs(thing)}`, width - (thing.instances ? 150 : 56), 6.2),
+    ),
   ];
   if (thing.instances) {
     parts.push(step(thing, -1, width - 98), step(thing, 1, width - 34));
@@ -129,21 +149,34 @@ function heading(thing, width) {
 }
 
 function step(thing, by, x) {
-  const pressed = (event) => { event.stopPropagation(); chooseInstance(thing, thing.instance + by); };
-  return make("g", { class: "step", transform: `translate(${x},28)`, onclick: pressed, "aria-hidden": "true" },
+  const pressed = (event) => {
+    event.stopPropagation();
+    chooseInstance(thing, thing.instance + by);
+  };
+  return make(
+    "g",
+    { class: "step", transform: `translate(${x},28)`, onclick: pressed, "aria-hidden": "true" },
     make("rect", { width: 22, height: 20, rx: 5 }),
     make("path", { d: by < 0 ? "M13,5L8,10L13,15" : "M9,5L14,10L9,15" }),
-    make("title", {}, by < 0 ? "Previous instance" : "Next instance"));
+    make("title", {}, by < 0 ? "Previous instance" : "Next instance"),
+  );
 }
 
 function chevron(thing, x, y) {
-  const pressed = (event) => { event.stopPropagation(); toggle(thing); };
-  return make("g", { class: "chevron", transform: `translate(${x},${y})`, onclick: pressed, "aria-hidden": "true" },
+  const pressed = (event) => {
+    event.stopPropagation();
+    toggle(thing);
+  };
+  return make(
+    "g",
+    { class: "chevron", transform: `translate(${x},${y})`, onclick: pressed, "aria-hidden": "true" },
     make("rect", { x: -8, y: -9, width: 28, height: 30 }),
-    make("path", { d: thing.open ? "M1,3L6,9L11,3" : "M3,1L9,6L3,11" }));
+    make("path", { d: thing.open ? "M1,3L6,9L11,3" : "M3,1L9,6L3,11" }),
+  );
 }
 
-const words = (name, x, y, text, anchor = "start") => make("text", { class: name, x, y, "text-anchor": anchor }, text);
+const words = (name, x, y, text, anchor = "start") =>
+  make("text", { class: name, x, y, "text-anchor": anchor }, text);
 
 /** The text, cut to a width in pixels by the mean width of a character. */
 function fitted(text, width, each) {
@@ -156,13 +189,16 @@ function described(thing) {
   const times = thing.instances ? `${thing.what} ×${thing.instances.length}` : thing.what;
   const marks = [thing.training ? "trains only" : "", thing.shared > 1 ? `shared by ${thing.shared}` : ""];
   const parts = thing.family === "stage" ? inside(thing).filter((kid) => kid.layout) : [];
-  const listed = parts.map((kid) => (kid.instances ? `${kid.what} ×${kid.instances.length}` : kid.what)).join(", ");
+  const listed = parts
+    .map((kid) => (kid.instances ? `${kid.what} ×${kid.instances.length}` : kid.what))
+    .join(", ");
   return [times, listed, thing.brief, ...marks].filter(Boolean).join(" · ");
 }
 
 function costs({ figures }) {
   if (state.metric === "activations") {
-    return `${short(figures.activations, "activations")} · ${share(figures.activations, data.total.activations)}`;
+    const bytes = figures.activations;
+    return `${short(bytes, "activations")} · ${share(bytes, data.total.activations)}`;
   }
   const parts = [];
   if (figures.params) parts.push(`${short(figures.params)} params`);

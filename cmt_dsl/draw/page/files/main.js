@@ -38,7 +38,9 @@ function chooseInstance(run, instance) {
 
 /** Open everything down to a depth, and fold what lies deeper. */
 function openTo(depth) {
-  for (const thing of things) thing.open = Boolean(thing.layout) && ancestors(thing).length < depth && (depth > 1 || thing.what === "stage");
+  for (const thing of things)
+    thing.open =
+      Boolean(thing.layout) && ancestors(thing).length < depth && (depth > 1 || thing.what === "stage");
   const hidden = state.selected && !isVisible(state.selected);
   if (hidden) state.selected = ancestors(state.selected).find((above) => !above.open) ?? null;
   draw();
@@ -52,24 +54,36 @@ function walk(key) {
   const i = order.indexOf(thing);
   const first = thing.layout && thing.open ? inside(thing)[0] : null;
   switch (key) {
-    case "ArrowDown": return order[i + 1];
-    case "ArrowUp": return order[i - 1];
-    case "Home": return order[0];
-    case "End": return order.at(-1);
+    case "ArrowDown":
+      return order[i + 1];
+    case "ArrowUp":
+      return order[i - 1];
+    case "Home":
+      return order[0];
+    case "End":
+      return order.at(-1);
     case "ArrowRight":
       if (thing.layout && !thing.open) toggle(thing);
       return first;
     case "ArrowLeft":
-      if (thing.layout && thing.open) { toggle(thing); return null; }
+      if (thing.layout && thing.open) {
+        toggle(thing);
+        return null;
+      }
       return thing.up === root ? null : thing.up;
-    default: return undefined;
+    default:
+      return undefined;
   }
 }
 
 svg.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  const shift = { ArrowDown: [0, -80], ArrowUp: [0, 80], ArrowRight: [-80, 0], ArrowLeft: [80, 0] }[event.key];
-  const command = { "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: () => fit() }[event.key];
+  const shift = { ArrowDown: [0, -80], ArrowUp: [0, 80], ArrowRight: [-80, 0], ArrowLeft: [80, 0] }[
+    event.key
+  ];
+  const command = { "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: () => fit() }[
+    event.key
+  ];
   if (command) command();
   else if (event.shiftKey && shift) {
     view.x += shift[0];
@@ -122,9 +136,13 @@ new ResizeObserver(() => {
 
 at("title").textContent = data.model;
 at("subtitle").textContent = [
-  data.doc, `${grouped(data.total.params)} parameters`, `${grouped(data.total.macs)} MACs`,
+  data.doc,
+  `${grouped(data.total.params)} parameters`,
+  `${grouped(data.total.macs)} MACs`,
   `${shape(data.input)} → ${shape(data.output)}`,
-].filter(Boolean).join("  ·  ");
+]
+  .filter(Boolean)
+  .join("  ·  ");
 bar();
 openTo(data.level);
 showFile(0);

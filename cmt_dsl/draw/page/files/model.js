@@ -22,9 +22,10 @@ function* concretes(thing) {
   const cut = thing.up.path ? thing.up.path.length + 1 : 0;
   for (const [above, picks] of thing.up === root ? [["", []]] : concretes(thing.up)) {
     if (!thing.instances) yield [joined(above, thing.path.slice(cut)), picks];
-    else for (const [i, own] of thing.instances.entries()) {
-      yield [joined(above, own.slice(cut)), [...picks, [thing, i]]];
-    }
+    else
+      for (const [i, own] of thing.instances.entries()) {
+        yield [joined(above, own.slice(cut)), [...picks, [thing, i]]];
+      }
   }
 }
 
@@ -64,7 +65,9 @@ function scaled(n, step, units) {
 /** An element with attributes, children and listeners; texts never become markup. */
 function make(tag, attributes = {}, ...children) {
   const svg = ["svg", "g", "path", "rect", "text", "tspan", "title", "line", "circle"].includes(tag);
-  const element = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  const element = svg
+    ? document.createElementNS("http://www.w3.org/2000/svg", tag)
+    : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === null || value === undefined || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);

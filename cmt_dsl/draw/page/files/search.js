@@ -2,9 +2,14 @@
 const query = at("query");
 const hits = at("hits");
 const MOST = 40;
-const index = things.flatMap((thing) => [...concretes(thing)].map(([path, picks]) => ({
-  thing, path, picks, text: `${path} ${thing.what}`.toLowerCase(),
-})));
+const index = things.flatMap((thing) =>
+  [...concretes(thing)].map(([path, picks]) => ({
+    thing,
+    path,
+    picks,
+    text: `${path} ${thing.what}`.toLowerCase(),
+  })),
+);
 let found = [];
 let chosen = -1;
 
@@ -12,11 +17,28 @@ function search() {
   const wanted = query.value.trim().toLowerCase().split(/\s+/).filter(Boolean);
   found = wanted.length ? ranked(wanted) : [];
   chosen = found.length ? 0 : -1;
-  const rows = found.slice(0, MOST).map((hit, i) => make("li", {
-    role: "option", id: `hit-${i}`, "aria-selected": String(i === chosen), onmousedown: (e) => { e.preventDefault(); take(i); },
-  }, make("span", { class: "path" }, hit.path), make("span", { class: "what" }, hit.thing.what)));
-  if (wanted.length && !found.length) rows.push(make("li", { class: "none", role: "option", "aria-disabled": "true" }, "nothing found"));
-  if (found.length > MOST) rows.push(make("li", { class: "none", role: "presentation" }, `and ${grouped(found.length - MOST)} more`));
+  const rows = found.slice(0, MOST).map((hit, i) =>
+    make(
+      "li",
+      {
+        role: "option",
+        id: `hit-${i}`,
+        "aria-selected": String(i === chosen),
+        onmousedown: (e) => {
+          e.preventDefault();
+          take(i);
+        },
+      },
+      make("span", { class: "path" }, hit.path),
+      make("span", { class: "what" }, hit.thing.what),
+    ),
+  );
+  if (wanted.length && !found.length)
+    rows.push(make("li", { class: "none", role: "option", "aria-disabled": "true" }, "nothing found"));
+  if (found.length > MOST)
+    rows.push(
+      make("li", { class: "none", role: "presentation" }, `and ${grouped(found.length - MOST)} more`),
+    );
   hits.replaceChildren(...rows);
   show(wanted.length > 0);
   mark();
@@ -31,8 +53,11 @@ function ranked(wanted) {
     if (lower.endsWith(`.${last}`)) return 1;
     return thing.what.toLowerCase() === last ? 2 : 3;
   };
-  return index.filter(({ text }) => wanted.every((word) => text.includes(word)))
-    .map((hit, i) => [score(hit), i, hit]).sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(([, , hit]) => hit);
+  return index
+    .filter(({ text }) => wanted.every((word) => text.includes(word)))
+    .map((hit, i) => [score(hit), i, hit])
+    .sort((a, b) => a[0] - b[0] || a[1] - b[1])
+    .map(([, , hit]) => hit);
 }
 
 function show(visible) {
@@ -62,7 +87,9 @@ function goTo({ thing, picks }, options = {}) {
 }
 
 query.addEventListener("input", search);
-query.addEventListener("focus", () => { if (query.value) search(); });
+query.addEventListener("focus", () => {
+  if (query.value) search();
+});
 query.addEventListener("blur", () => show(false));
 query.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

@@ -43,7 +43,10 @@ function showFile(index) {
 
 function line(text, number, own) {
   const row = make("div", { class: own ? "line linked" : "line", "data-line": number });
-  row.append(make("span", { class: "number", "aria-hidden": "true" }, String(number)), make("code", {}, ...coloured(text)));
+  row.append(
+    make("span", { class: "number", "aria-hidden": "true" }, String(number)),
+    make("code", {}, ...coloured(text)),
+  );
   if (own) {
     const many = own.reduce((sum, thing) => sum + thing.times, 0);
     row.setAttribute("role", "button");
@@ -89,7 +92,8 @@ function showPlace(thing, focus = false) {
   markLines();
   const row = code.querySelector(`[data-line="${number}"]`);
   const [top, bottom] = [row.offsetTop - code.offsetTop, row.offsetTop - code.offsetTop + row.offsetHeight];
-  if (top < code.scrollTop || bottom > code.scrollTop + code.clientHeight) code.scrollTop = top - code.clientHeight / 3;
+  if (top < code.scrollTop || bottom > code.scrollTop + code.clientHeight)
+    code.scrollTop = top - code.clientHeight / 3;
   if (focus) {
     row.focus({ preventScroll: true });
     if (narrow.matches) row.scrollIntoView({ block: "center" });
@@ -109,9 +113,20 @@ function markLines() {
 
 data.files.forEach((file, i) => {
   const short = file.name.split("/").at(-1);
-  tabs.append(make("button", {
-    type: "button", role: "tab", id: `tab-${i}`, "aria-controls": "code", title: file.name, onclick: () => showFile(i),
-  }, short));
+  tabs.append(
+    make(
+      "button",
+      {
+        type: "button",
+        role: "tab",
+        id: `tab-${i}`,
+        "aria-controls": "code",
+        title: file.name,
+        onclick: () => showFile(i),
+      },
+      short,
+    ),
+  );
 });
 code.addEventListener("keydown", (event) => {
   const rows = [...code.querySelectorAll(".linked")];

@@ -28,7 +28,9 @@ document.getElementById("theme")?.addEventListener("click", () => {
   theme = names[(names.indexOf(theme) + 1) % names.length];
   try {
     localStorage.setItem("cmt-theme", theme);
-  } catch { /* then it lasts as long as the page */ }
+  } catch {
+    /* then it lasts as long as the page */
+  }
   applyTheme();
 });
 dark.addEventListener("change", applyTheme);

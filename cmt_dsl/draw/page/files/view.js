@@ -63,13 +63,17 @@ function keeping(thing, change) {
   look();
 }
 
-svg.addEventListener("wheel", (event) => {
-  event.preventDefault();
-  const { left, top } = svg.getBoundingClientRect();
-  const lines = event.deltaMode === 1 ? 16 : 1;
-  const speed = event.ctrlKey ? 0.01 : 0.0016;
-  zoom(Math.exp(-event.deltaY * lines * speed), event.clientX - left, event.clientY - top);
-}, { passive: false });
+svg.addEventListener(
+  "wheel",
+  (event) => {
+    event.preventDefault();
+    const { left, top } = svg.getBoundingClientRect();
+    const lines = event.deltaMode === 1 ? 16 : 1;
+    const speed = event.ctrlKey ? 0.01 : 0.0016;
+    zoom(Math.exp(-event.deltaY * lines * speed), event.clientX - left, event.clientY - top);
+  },
+  { passive: false },
+);
 
 svg.addEventListener("pointerdown", (event) => {
   if (pointers.size === 0) moved = 0;
@@ -87,7 +91,11 @@ addEventListener("pointermove", (event) => {
   if (other) {
     const { left, top } = svg.getBoundingClientRect();
     const apart = ([x, y]) => Math.hypot(x - other[0], y - other[1]);
-    zoom(apart(now) / Math.max(1, apart(before)), (now[0] + other[0]) / 2 - left, (now[1] + other[1]) / 2 - top);
+    zoom(
+      apart(now) / Math.max(1, apart(before)),
+      (now[0] + other[0]) / 2 - left,
+      (now[1] + other[1]) / 2 - top,
+    );
     view.x += (now[0] - before[0]) / 2;
     view.y += (now[1] - before[1]) / 2;
   } else {
