@@ -28,8 +28,8 @@ class _Builder:
         self.scopes = {scope.path: scope for scope in graph.scopes}
         self.things: list[Box | Cluster] = list(self._walk(""))
         self.number = {thing.path: i for i, thing in enumerate(self.things)}
-        places = [thing.place for thing in self.things if thing.place]
-        self.texts = texts(places)
+        items = (*graph.nodes, *graph.scopes)
+        self.texts = texts(item.place for item in items if item.place)
         self.extents = {name: Extents(text) for name, text in self.texts.items()}
 
     def _walk(self, cluster: str) -> Iterator[Box | Cluster]:
@@ -56,6 +56,7 @@ class _Builder:
             "root": layouts[""],
             "files": [{"name": name, "text": text} for name, text in self.texts.items()],
             "varies": dict(self._varying()),
+            "moved": dict(self._moved()),
         }
 
     def _thing(self, thing: Box | Cluster, layout: dict[str, Any] | None) -> dict[str, Any]:
@@ -104,6 +105,13 @@ class _Builder:
             other = {k: _plain(v) for k, v in _attributes(node).items() if usual[k] != v}
             if other:
                 yield node.path, other
+
+    def _moved(self) -> Iterator[tuple[str, list[Any] | None]]:
+        """Places of instances that stand in other lines than the one that is drawn."""
+        for item in (*self.graph.nodes, *self.graph.scopes):
+            drawn = self.scene.shown(item.path)
+            if drawn is not None and item.place != drawn.place:
+                yield item.path, self._place(item.place)
 
 
 class _Inside:

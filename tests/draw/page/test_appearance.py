@@ -144,7 +144,7 @@ def test_hostile_texts_are_texts(see: Any, tmp_path: Path, paths_too: bool) -> N
     for i in range(page.locator("[role=treeitem]").count()):
         page.keyboard.press("ArrowDown" if i else "Home")
     seen.search("blocks.0.c")
-    assert "- c: {op: conv2d" in page.inner_text(".line.current")
+    assert "- c: {op: conv2d" in page.inner_text(".line.lit")
     assert page.locator("script").count() == 2
     assert page.locator("img, b, i, h1 *, iframe, object, style ~ style").count() == 0
     assert seen.quiet()

@@ -75,8 +75,9 @@ function facts(pairs) {
 }
 
 function placeButton(thing) {
-  if (!thing.place) return "the compiler";
-  const [file, line, column] = thing.place;
+  const place = placeOf(thing);
+  if (!place) return "the compiler";
+  const [file, line, column] = place;
   if (!line) return file;
   return make(
     "button",

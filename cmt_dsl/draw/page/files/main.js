@@ -34,6 +34,8 @@ function chooseInstance(run, instance) {
   run.instance = Math.min(Math.max(instance, 0), run.instances.length - 1);
   draw();
   showDetails();
+  if (state.selected) showPlace(state.selected);
+  markLines();
 }
 
 /** Open everything down to a depth, and fold what lies deeper. */

@@ -29,6 +29,19 @@ function* concretes(thing) {
   }
 }
 
+/** Every path of the model, with its thing. */
+const index = things.flatMap((thing) =>
+  [...concretes(thing)].map(([path, picks]) => ({
+    thing,
+    path,
+    picks,
+    text: `${path} ${thing.what}`.toLowerCase(),
+  })),
+);
+
+/** Where a thing is written: file, line, column, last line. Instances may stand in lines of their own. */
+const placeOf = (thing) => data.moved[pathOf(thing)] ?? thing.place;
+
 /** The attributes of a thing in the instances that are chosen now. */
 function attributesOf(thing) {
   const other = data.varies[pathOf(thing)] ?? {};

@@ -2,14 +2,6 @@
 const query = at("query");
 const hits = at("hits");
 const MOST = 40;
-const index = things.flatMap((thing) =>
-  [...concretes(thing)].map(([path, picks]) => ({
-    thing,
-    path,
-    picks,
-    text: `${path} ${thing.what}`.toLowerCase(),
-  })),
-);
 let found = [];
 let chosen = -1;
 

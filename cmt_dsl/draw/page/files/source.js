@@ -1,25 +1,29 @@
 // The spec's texts beside the graph: lines know their things, things know their lines.
 const tabs = at("tabs");
 const code = at("code");
-const owners = data.files.map(() => new Map()); // per file: line -> things that it says
+const owners = data.files.map(() => new Map()); // per file: line -> what it says: thing, picks, start, count
 const fileOf = new Map(data.files.map((file, i) => [file.name, i]));
 const narrow = matchMedia("(max-width: 860px)"); // the graph stands above the text
 let shownFile = -1;
 
-for (const thing of things) {
-  const file = fileOf.get(thing.place?.[0]);
-  if (file === undefined) continue;
-  const lines = owners[file];
-  for (let line = thing.place[1]; line <= thing.place[3]; line += 1) {
-    lines.set(line, [...(lines.get(line) ?? []), thing]);
+for (const { thing, path, picks } of index) {
+  const [name, start, , end] = data.moved[path] ?? thing.place ?? [];
+  for (let line = start; fileOf.has(name) && line <= end; line += 1) {
+    const said = owners[fileOf.get(name)];
+    if (!said.has(line)) said.set(line, new Map());
+    const own = said.get(line);
+    const known = own.get(thing) ?? { thing, picks, start, count: 0 };
+    own.set(thing, { ...known, count: known.count + 1 });
   }
 }
-for (const lines of owners) {
-  for (const [line, all] of lines) {
-    // a stage's text may span the lines of its parts: the things that start here, or else the innermost
-    const starts = all.filter((thing) => thing.place[1] === line);
-    const nearest = Math.max(...all.map((thing) => thing.place[1]));
-    lines.set(line, starts.length ? starts : all.filter((thing) => thing.place[1] === nearest));
+for (const said of owners) {
+  for (const [line, own] of said) {
+    // a stage's text may span the lines of its parts: the line says what starts nearest to it
+    const nearest = Math.max(...[...own.values()].map(({ start }) => start));
+    said.set(
+      line,
+      [...own.values()].filter(({ start }) => start === nearest),
+    );
   }
 }
 
@@ -48,7 +52,7 @@ function line(text, number, own) {
     make("code", {}, ...coloured(text)),
   );
   if (own) {
-    const many = own.reduce((sum, thing) => sum + thing.times, 0);
+    const many = own.reduce((sum, { count }) => sum + count, 0);
     row.setAttribute("role", "button");
     row.setAttribute("aria-label", `Line ${number}, ${many} in the graph: ${text.trim()}`);
     row.title = `${many} in the graph`;
@@ -76,17 +80,16 @@ function coloured(text) {
 
 /** Light up everything a line says; open the way to the first where none can be seen. */
 function lightLine(file, number) {
-  const own = owners[file].get(number) ?? [];
-  if (!own.length) return;
-  state.lit = new Set(own);
-  const first = own.find(isVisible) ?? own[0];
-  select(first, { show: true, keepLit: true });
+  const own = owners[file].get(number);
+  if (!own) return;
+  state.lit = new Set(own.map(({ thing }) => thing));
+  goTo(own.find(({ thing }) => isVisible(thing)) ?? own[0], { keepLit: true });
   if (narrow.matches) svg.scrollIntoView({ block: "center" });
 }
 
 /** Show the text that says a thing. */
 function showPlace(thing, focus = false) {
-  const [file, number] = thing.place ?? [];
+  const [file, number] = placeOf(thing) ?? [];
   if (!number || !fileOf.has(file)) return;
   showFile(fileOf.get(file));
   markLines();
@@ -100,14 +103,13 @@ function showPlace(thing, focus = false) {
   }
 }
 
+/** Mark the lines that say the chosen thing. */
 function markLines() {
-  const lit = [...state.lit, state.selected].filter(Boolean);
+  const [file, first, , last] = (state.selected && placeOf(state.selected)) ?? [];
+  const here = data.files[shownFile]?.name === file;
   for (const row of code.children) {
     const number = Number(row.dataset.line);
-    const name = data.files[shownFile].name;
-    const here = ({ place }) => place?.[0] === name && place[1] <= number && number <= place[3];
-    row.classList.toggle("current", Boolean(state.selected) && here(state.selected));
-    row.classList.toggle("lit", lit.some(here));
+    row.classList.toggle("lit", here && first <= number && number <= last);
   }
 }
 
