@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, cast
 
 from cmt_dsl.cost import Tally, cost
@@ -70,8 +71,8 @@ def _published(graph: Graph, profile: str) -> Published | None:
 def plot(members: Sequence[Member], picture: str) -> bytes:
     """MACs against parameters as `svg` or `png`, beside it top-1 where any is known; raises CMT-414."""
     try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
+        mpl: Any = import_module("matplotlib")  # its types are incomplete
+        figures: Any = import_module("matplotlib.figure")
     except ImportError as error:
         hint = "pip install 'cmt-dsl[viz]'"
         raise CmtError("CMT-414", "a plot needs the package matplotlib", hint=hint) from error
@@ -79,9 +80,9 @@ def plot(members: Sequence[Member], picture: str) -> bytes:
 
     known = [m for m in members if m.published]
     # texts stay texts, the same input gives the same bytes, and a name is never read as a formula
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cmt", "text.parse_math": False,
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cmt-dsl", "text.parse_math": False,
                          "font.family": "sans-serif"}):  # fmt: skip
-        figure = Figure(figsize=(9 if known else 5.5, 4), layout="constrained")
+        figure = figures.Figure(figsize=(9 if known else 5.5, 4), layout="constrained")
         axes: Any = figure.subplots(1, 2 if known else 1, squeeze=False)[0]
         _scatter(axes[0], members, [m.tally.trainable / 1e6 for m in members], "parameters in millions")
         if known:

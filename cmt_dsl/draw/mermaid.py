@@ -10,6 +10,8 @@ from cmt_dsl.draw.units import brief, cost_line, marks, plain, shape
 
 MOST_SIGNS, MOST_EDGES = 50_000, 500
 """What GitHub's Mermaid draws; beyond, it shows an error."""
+LOOK = '%%{init: {"flowchart": {"wrappingWidth": 640, "subGraphTitleMargin": {"top": 4, "bottom": 6}}}}%%'
+"""Labels are not wrapped: a frame has room for one line above what is in it."""
 ARROWS = {"flow": "-->", "residual": "==>", "shared": "-.->"}
 
 
@@ -26,6 +28,7 @@ class _Mermaid:
         self.classes: dict[tuple[str, str, bool], list[str]] = {}
 
     def lines(self) -> Iterator[str]:
+        yield LOOK
         yield "flowchart TB"
         for thing in self.scene.inside(""):
             yield from self._thing(thing, 1)
@@ -66,9 +69,8 @@ def _label(thing: Box | Cluster) -> str:
         word for word in (f"<b>{escaped(thing.title)}</b>", escaped(brief(thing)), marks(thing)) if word
     )
     rows = [head, shape(thing.output), escaped(cost_line(thing.figures))]
-    if isinstance(thing, Cluster):  # a frame's title has one line
-        rows = [head, " · ".join(row for row in rows[1:] if row)]
-    return '"' + "<br/>".join(row for row in rows if row) + '"'
+    between = " · " if isinstance(thing, Cluster) else "<br/>"
+    return '"' + between.join(row for row in rows if row) + '"'
 
 
 def escaped(text: str) -> str:

@@ -45,6 +45,7 @@ def draw(
     format: Annotated[Format | None, typer.Option(help="Default: by the file's ending, else txt.")] = None,
     out: Out = None,
     set: Sets = None,
+    fold: Annotated[bool, typer.Option(help="Draw equal neighbouring blocks once, as ×N.")] = True,
 ) -> None:
     """Draw a model from its graph, repeated blocks folded to ×N. No framework is loaded."""
     from cmt_dsl import cost
@@ -59,7 +60,7 @@ def draw(
         _deliver(explorer(model, graph, level=opened, path=path).encode(), out)
         return
     depth = level.value if level else "block"
-    scene = compose(graph, cost(graph), depth, path, doc=model.spec.doc)
+    scene = compose(graph, cost(graph), depth, path, doc=model.spec.doc, fold=fold)
     if chosen == "txt" and _to_terminal(out):
         from cmt_dsl.draw.tree import tree
 
@@ -180,9 +181,12 @@ def _to_terminal(out: Path | None) -> bool:
 def _deliver(data: bytes, out: Path | None) -> None:
     """Write a drawing to its file, or to stdout; a PNG is not shown on a terminal."""
     if out is None or str(out) == "-":
-        if data.startswith(b"\x89PNG") and sys.stdout.isatty():
+        if not data.startswith(b"\x89PNG"):
+            typer.echo(data.decode(), nl=False)
+        elif sys.stdout.isatty():
             raise typer.BadParameter("a PNG does not go to a terminal: give -o FILE")
-        typer.echo(data, nl=False)
+        else:
+            typer.echo(data, nl=False)
         return
     from runtime.atomic import write_atomically
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import lru_cache
 from html import unescape
@@ -119,7 +120,8 @@ def test_mermaid_is_well_formed_and_has_the_numbers_of_cost(name: str, level: Le
     scene = drawn(name, level)
     written = mermaid(scene)
     lines = [line.strip() for line in written.splitlines()]
-    assert [line for line in lines if not MERMAID.fullmatch(line)] == []
+    assert json.loads(lines[0].removeprefix("%%{init: ").removesuffix("}%%"))
+    assert [line for line in lines[1:] if not MERMAID.fullmatch(line)] == []
     opened = [line for line in lines if line.startswith("subgraph")]
     assert len(opened) == lines.count("end") == len(scene.clusters)
     labels = dict(re.findall(r'^\s*(?:subgraph )?([nc]\d+)\(?\["(.*)"\]\)?$', written, re.MULTILINE))
