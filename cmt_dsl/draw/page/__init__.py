@@ -19,16 +19,24 @@ _SCRIPTS = (
 
 
 def explorer(
-    model: Model, graph: Graph, *, level: Level = "model", path: str = "", engine: Engine | None = None
+    model: Model,
+    graph: Graph,
+    *,
+    level: Level = "model",
+    path: str = "",
+    fold: bool = True,
+    engine: Engine | None = None,
 ) -> str:
     """The page of a model as HTML text: opened down to `level`, and at the part `path` where one is given.
+
+    With `fold` false every instance of a repeated block is a box of its own.
 
     Graphviz lays it out: `engine`, or the first of this machine. Raises CMT-410 for an unknown path, CMT-411
     and 412 without a Graphviz that works, CMT-430 and 431.
     """
     total = cost(graph)
     compose(graph, total, "model", path)  # refuses a path that is no part of the model
-    scene = compose(graph, total, "op", doc=model.spec.doc)
+    scene = compose(graph, total, "op", doc=model.spec.doc, fold=fold)
     data = payload(graph, scene, lambda text: render(text, "json0", engine).decode())
     data |= {"level": DEPTH[level], "focus": path}
     body = template("explorer.html")

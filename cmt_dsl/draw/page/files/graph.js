@@ -25,11 +25,16 @@ function draw() {
 
 /** What changes without anything moving: who is chosen, lit, and next in the order of tabs. */
 function paint() {
+  const holders = new Set([...state.lit].flatMap(ancestors));
   for (const [thing, element] of items) {
-    element.setAttribute("class", classesOf(thing));
-    element.setAttribute("aria-selected", String(thing === state.selected));
-    element.setAttribute("tabindex", thing === state.focused ? "0" : "-1");
+    change(element, "class", classesOf(thing, holders));
+    change(element, "aria-selected", String(thing === state.selected));
+    change(element, "tabindex", thing === state.focused ? "0" : "-1");
   }
+}
+
+function change(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value); // styles follow only real changes
 }
 
 const visibleLeaves = (thing) => inside(thing).flatMap((kid) => (isOpen(kid) ? visibleLeaves(kid) : [kid]));
@@ -97,19 +102,14 @@ function drawThing(box, left, top, level) {
   return group;
 }
 
-function classesOf(thing) {
+function classesOf(thing, holders) {
   const names = ["thing", `family-${thing.family}`, thing.layout ? (thing.open ? "open" : "folded") : "leaf"];
   if (thing === state.selected) names.push("selected");
   if (state.lit.has(thing)) names.push("lit");
-  else if (thing.layout && !thing.open && holdsLit(thing)) names.push("holds-lit");
+  else if (thing.layout && !thing.open && holders.has(thing)) names.push("holds-lit");
   if (state.metric && !thing.open) names.push("heated");
   if (thing.training) names.push("training");
   return names.join(" ");
-}
-
-function holdsLit(thing) {
-  for (const lit of state.lit) if (ancestors(lit).includes(thing)) return true;
-  return false;
 }
 
 /** The three lines of a box: what it is called, what it is, what it costs. */
