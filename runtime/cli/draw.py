@@ -51,7 +51,7 @@ def draw(
     from cmt_dsl import cost
     from cmt_dsl.draw import compose
 
-    chosen = format.value if format else ENDINGS.get(out.suffix.lower() if out else "", "txt")
+    chosen = format.value if format else _by_ending(out, tuple(Format)) or "txt"
     model, graph = _build(spec, set)
     if chosen == "html":
         from cmt_dsl.draw.page import explorer
@@ -115,7 +115,9 @@ def diff_specs(
 
     sides = _build(a, None), _build(b, sets)
     difference = compare_models(*sides)
-    chosen = format or (ENDINGS.get(out.suffix.lower()) if out else None)
+    chosen = format or _by_ending(out, tuple(SidesFormat))
+    if as_json and chosen and _to_terminal(out):
+        raise typer.BadParameter("--json and a drawing do not both go to stdout: give -o FILE")
     if as_json:
         typer.echo(json.dumps(difference.json()))
     if chosen:
@@ -172,6 +174,17 @@ def _console() -> Any:
     from rich.console import Console
 
     return Console(highlight=False)
+
+
+def _by_ending(out: Path | None, formats: tuple[Enum, ...]) -> str | None:
+    """The format that a file's ending says; none for stdout."""
+    if out is None or _to_terminal(out):
+        return None
+    found = ENDINGS.get(out.suffix.lower())
+    known = [str(each.value) for each in formats]
+    if found not in known:
+        raise typer.BadParameter(f"{out.name} does not say its format: give --format {'|'.join(known)}")
+    return found
 
 
 def _to_terminal(out: Path | None) -> bool:

@@ -9,6 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from cmt_dsl import build, cost, load
+from cmt_dsl.draw.render import engines
+from runtime.device import doctor
 from tests.cli.cmt import cmt, process
 from tests.tiny import MODELS
 
@@ -61,6 +63,22 @@ def test_formats_to_stdout_and_to_files(tmp_path: Path) -> None:
     assert (tmp_path / "x.txt").read_text().rstrip() == "\n".join(
         line.rstrip() for line in cmt("draw", "cmt_nano").out.splitlines()
     )
+
+
+def test_an_ending_that_says_nothing_is_refused(tmp_path: Path) -> None:
+    for verb in (("draw", "cmt_nano"), ("diff", "cmt_nano", "cmt_nano")):
+        done = cmt(*verb, "-o", tmp_path / "x.pdf")
+        assert done.code == 2 and "--format" in done.err
+    assert cmt("diff", "cmt_nano", "cmt_nano", "-o", tmp_path / "x.mmd").code == 2
+    assert cmt("diff", "cmt_nano", "cmt_nano", "--json", "--format", "svg").code == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_doctor_says_who_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = doctor._graphviz()
+    assert row.state == "ok" and row.value.startswith(f"drawings by {engines()[0].name}: ")
+    monkeypatch.setattr("cmt_dsl.draw.render.engines", list)
+    assert doctor._graphviz().state == "warn" and "cmt-dsl[viz]" in doctor._graphviz().fix
 
 
 def test_too_large_for_github_is_noted() -> None:

@@ -20,7 +20,7 @@ from cmt_dsl.draw.write import text, write
 from cmt_dsl.spec import names
 from tests.golden.files import compare
 from tests.golden.test_blocks import alone
-from tests.tiny import MODELS
+from tests.tiny import MODELS, ROOT
 
 ENGINES = engines()
 SVG = "{http://www.w3.org/2000/svg}"
@@ -199,3 +199,8 @@ def test_shares() -> None:
     assert [percent(x) for x in (0, 1e-9, 0.00049, 0.0005, 0.123, 1)] == [
         "0.0 %", "<0.1 %", "<0.1 %", "0.1 %", "12.3 %", "100.0 %",
     ]  # fmt: skip
+
+
+def test_the_drawing_in_the_readme_is_what_the_command_prints() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme.partition("```mermaid\n")[2].partition("```")[0] == mermaid(drawn("cmt_nano", "stage"))
