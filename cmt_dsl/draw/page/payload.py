@@ -7,6 +7,7 @@ from typing import Any
 
 from cmt_dsl.draw.page.layout import Diagram, Placed, lay_out
 from cmt_dsl.draw.page.lines import Extents, texts
+from cmt_dsl.draw.palette import FAMILIES, colours
 from cmt_dsl.draw.scene import Box, Cluster, Edge, Figures, Scene
 from cmt_dsl.errors import Place
 from cmt_dsl.ir import Graph, Node, above
@@ -55,6 +56,10 @@ class _Builder:
             "things": [self._thing(thing, layouts.get(thing.path)) for thing in self.things],
             "root": layouts[""],
             "files": [{"name": name, "text": text} for name, text in self.texts.items()],
+            "inks": {
+                "families": {family: line for family, (_, line) in FAMILIES.items()},
+                "blocks": {t.what: colours(self.scene, t)[1] for t in self.things if t.family == "block"},
+            },
             "varies": dict(self._varying()),
             "moved": dict(self._moved()),
         }

@@ -1,17 +1,7 @@
 // The bar of cost by stage, the legend, and what colours mean.
 const stagesBar = at("stages");
 const metricChoice = at("metric");
-const FAMILIES = {
-  convolution: "convolution",
-  linear: "linear",
-  attention: "attention",
-  norm: "norm",
-  activation: "activation",
-  arithmetic: "arithmetic",
-  shape: "shape",
-  parameter: "parameter",
-  noise: "trains only",
-};
+const FAMILIES = { noise: "trains only" }; // the others are called as they are
 
 function bar() {
   const metric = state.metric || "macs";
@@ -54,18 +44,29 @@ function markBar() {
     part.setAttribute("aria-pressed", String(part.dataset.path === top?.path));
 }
 
-/** The colours' meaning: kinds of operators, or a scale up to the costliest box that is shown. */
+function chip(thing) {
+  const box = make("span", { class: "chip" });
+  box.style.setProperty("--ink", inkOf(thing));
+  return box;
+}
+
+/** The colours' meaning: what the boxes and edges on view are, or a scale up to the costliest box. */
 function legend() {
   const box = at("legend");
   if (!state.metric) {
-    const present = new Set(things.map((thing) => thing.family));
-    const names = Object.keys(FAMILIES).filter((family) => present.has(family));
     box.className = "families";
-    box.replaceChildren(
-      ...names.map((family) =>
-        make("span", { class: "entry" }, make("span", { class: `chip family-${family}` }), FAMILIES[family]),
-      ),
-    );
+    box.removeAttribute("aria-label");
+    const entries = new Map();
+    for (const thing of visibleLeaves(root)) {
+      entries.set(
+        thing.family === "block" ? thing.what : (FAMILIES[thing.family] ?? thing.family),
+        chip(thing),
+      );
+    }
+    for (const kind of ["residual", "shared"]) {
+      if (kinds.has(kind)) entries.set(`${kind} edge`, make("span", { class: `dash ${kind}` }));
+    }
+    box.replaceChildren(...[...entries].map(([name, mark]) => make("span", { class: "entry" }, mark, name)));
     return;
   }
   box.className = "scale";

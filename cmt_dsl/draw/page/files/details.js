@@ -23,7 +23,7 @@ function aboutThing(thing) {
   const path = pathOf(thing);
   const parts = [
     make("h2", { class: "path" }, path),
-    make("p", { class: "kind" }, make("span", { class: `chip family-${thing.family}` }), kindOf(thing)),
+    make("p", { class: "kind" }, chip(thing), kindOf(thing)),
   ];
   if (thing.instances) parts.push(stepper(thing));
   for (const above of ancestors(thing)) if (above.instances) parts.push(stepper(above));

@@ -8,10 +8,12 @@ const items = new Map(); // thing -> its element
 let order = []; // visible things, as one walks through them
 let whole = { width: 1, height: 1 };
 let hottest = 1;
+let kinds = new Set(); // of the edges that are drawn
 
 function draw() {
   const hadFocus = svg.contains(document.activeElement);
   placed = new Map();
+  kinds = new Set();
   items.clear();
   order = [];
   whole = arranged(root.layout);
@@ -47,6 +49,7 @@ function drawInside(layout, left, top, level) {
 }
 
 function drawEdge({ line, kind, to }, left, top) {
+  kinds.add(kind);
   const tip = [to.left + to.width / 2, to.top];
   const arrow = `M${tip[0] - 4},${tip[1] - 7}L${tip[0]},${tip[1]}L${tip[0] + 4},${tip[1] - 7}`;
   return make(
@@ -80,6 +83,7 @@ function drawThing(box, left, top, level) {
     "aria-label": spoken(thing),
     "aria-expanded": cluster ? String(thing.open) : null,
   });
+  group.style.setProperty("--ink", inkOf(thing));
   items.set(thing, group);
   if (state.metric && !thing.open)
     group.style.setProperty("--heat", Math.sqrt(thing.figures[state.metric] / hottest));
@@ -103,7 +107,7 @@ function drawThing(box, left, top, level) {
 }
 
 function classesOf(thing, holders) {
-  const names = ["thing", `family-${thing.family}`, thing.layout ? (thing.open ? "open" : "folded") : "leaf"];
+  const names = ["thing", thing.family, thing.layout ? (thing.open ? "open" : "folded") : "leaf"];
   if (thing === state.selected) names.push("selected");
   if (state.lit.has(thing)) names.push("lit");
   else if (thing.layout && !thing.open && holders.has(thing)) names.push("holds-lit");

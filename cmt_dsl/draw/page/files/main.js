@@ -12,8 +12,13 @@ function select(thing, { show = false, focus = false, keepLit = false, centred =
   else paint();
   if (show) bringIntoView(thing, centred);
   if (focus) items.get(thing).focus({ preventScroll: true });
+  showSelected();
+}
+
+/** Everything beside the graph follows the choice. */
+function showSelected() {
   showDetails();
-  showPlace(thing);
+  if (state.selected) showPlace(state.selected);
   markLines();
   markBar();
 }
@@ -26,16 +31,13 @@ function toggle(thing) {
     state.focused = thing;
   });
   bringIntoView(thing);
-  showDetails();
-  markLines();
+  showSelected();
 }
 
 function chooseInstance(run, instance) {
   run.instance = Math.min(Math.max(instance, 0), run.instances.length - 1);
   draw();
-  showDetails();
-  if (state.selected) showPlace(state.selected);
-  markLines();
+  showSelected();
 }
 
 /** Open everything down to a depth, and fold what lies deeper. */
@@ -46,9 +48,9 @@ function openTo(depth) {
   const hidden = state.selected && !isVisible(state.selected);
   if (hidden) state.selected = ancestors(state.selected).find((above) => !above.open) ?? null;
   draw();
-  showDetails();
   fit(true);
   if (state.selected) bringIntoView(state.selected, true);
+  showSelected();
 }
 
 function walk(key) {

@@ -42,6 +42,10 @@ const index = things.flatMap((thing) =>
 /** Where a thing is written: file, line, column, last line. Instances may stand in lines of their own. */
 const placeOf = (thing) => data.moved[pathOf(thing)] ?? thing.place;
 
+/** The colour of a thing: blocks by name, operators by what they do. */
+const inkOf = (thing) =>
+  (thing.family === "block" && data.inks.blocks[thing.what]) || data.inks.families[thing.family];
+
 /** The attributes of a thing in the instances that are chosen now. */
 function attributesOf(thing) {
   const other = data.varies[pathOf(thing)] ?? {};
