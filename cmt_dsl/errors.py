@@ -55,6 +55,9 @@ CODES: dict[str, str] = {
     "CMT-412": "Graphviz failed",
     "CMT-413": "unknown format of a drawing",
     "CMT-414": "no library to plot with",
+    # 43x: the explorer page
+    "CMT-430": "Graphviz gave no layout",
+    "CMT-431": "a spec file changed while it was drawn",
 }
 
 

@@ -57,7 +57,7 @@ def draw(
         from cmt_dsl.draw.page import explorer
 
         opened = level.value if level else "model"
-        _deliver(explorer(model, graph, level=opened, path=path).encode(), out)
+        _deliver(explorer(model, graph, level=opened, path=path, fold=fold).encode(), out)
         return
     depth = level.value if level else "block"
     scene = compose(graph, cost(graph), depth, path, doc=model.spec.doc, fold=fold)

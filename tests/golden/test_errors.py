@@ -21,6 +21,8 @@ NOT_FROM_A_FILE = {
     "CMT-412": "about Graphviz; see tests/draw/test_formats.py",
     "CMT-413": "about drawings; see tests/draw/test_formats.py",
     "CMT-414": "about matplotlib; see tests/cli/test_draw.py",
+    "CMT-430": "about the explorer page; see tests/draw/page/test_payload.py",
+    "CMT-431": "about the explorer page; see tests/draw/page/test_payload.py",
     "CMT-403": "about images, not specs; see tests/lower/test_numpy.py",
 }
 
