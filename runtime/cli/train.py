@@ -79,10 +79,11 @@ def _train(
     watch: Watch,
 ) -> dict[str, Any]:
     from cmt_dsl import build
+    from runtime.checkpoint.verify import require_fit
     from runtime.data.source import View, open_source, require_classes
     from runtime.device.environment import native_noise_to
     from runtime.recipe.read import check_against_data, is_recipe_path, load_recipe
-    from runtime.run.directory import LOG, open_run
+    from runtime.run.directory import LAST, LOG, open_run
     from runtime.training.resume import find, reopen_run, require_same
 
     point = find(out) if resume else None
@@ -101,6 +102,7 @@ def _train(
     check_against_data(plan, source.train_size)
     if point:
         require_same(point, model, graph.fingerprint, plan, source)
+        require_fit(out / LAST, graph, point.checkpoint.arrays)
         reopen_run(out, point)
     folder = out if point else open_run(out, overwrite)
     with native_noise_to(folder / LOG):

@@ -19,13 +19,13 @@ def take(step: Any) -> dict[str, np.ndarray]:
 
 
 def put(point: Point, cell: Any, graph: Any, step: Any) -> None:
-    """Weights, step state and random counters of `point`, strictly; CMT-604 if a name or a shape differs."""
+    """Weights, step state and random counters of `point`, strictly; CMT-604 if a name, shape or type differs."""
     import mindspore as ms
 
     write(cell, graph, point.checkpoint.arrays)
     parameters = _parameters(step)
-    found = {name: value.shape for name, value in point.state.items()}
-    if found != {name: tuple(p.shape) for name, p in parameters.items()}:
+    found = {name: (value.shape, value.dtype.type) for name, value in point.state.items()}
+    if found != {name: (tuple(p.shape), ms.dtype_to_nptype(p.dtype)) for name, p in parameters.items()}:
         raise CmtError(
             "CMT-604",
             "the optimiser state does not fit this model's parameters",
