@@ -21,7 +21,7 @@ def statistics_table(rows: list[Statistics]) -> None:
     table = _table("part", "tensors", "weights", "norm", "mean", "std", "max |w|", right=True)
     for row in rows:
         numbers = (f"{v:.3g}" for v in (row.norm, row.mean, row.std, row.largest))
-        table.add_row(row.part, str(row.tensors), f"{row.params:,}", *numbers)
+        table.add_row(printable(row.part), str(row.tensors), f"{row.params:,}", *numbers)
         if row.complaints and row.part != "total":
             table.add_row(f"  ! {row.complaints}")
     _print(table)
@@ -41,10 +41,10 @@ def tensors(path: Path, header: Header, own: bool, as_json: bool) -> None:
     say(f"{path}: {kind}; {len(header.entries)} tensors, {size / 2**20:.1f} MiB")
     for key, value in header.metadata.items():
         if key != "sha256":
-            say(f"{key[:30]:<12} {value[:100]}{'…' if len(value) > 100 else ''}")
+            say(f"{key[:30]:<12} {shown(value)}")
     table = _table("tensor", "type", "shape")
     for name, entry in header.entries.items():
-        table.add_row(name, entry.dtype, str(list(entry.shape)))
+        table.add_row(printable(name), entry.dtype, str(list(entry.shape)))
     _print(table)
 
 
@@ -74,7 +74,7 @@ def comparison(found: Comparison) -> None:
     table = _table("part", "tensors", "equal", "‖A−B‖/‖A‖", "max |A−B|", right=True)
     for part in [*found.parts, found.total]:
         numbers = ("—" if v is None else f"{v:.3g}" for v in (part.relative, part.largest))
-        table.add_row(part.part, str(part.tensors), str(part.equal), *numbers)
+        table.add_row(printable(part.part), str(part.tensors), str(part.equal), *numbers)
         if part.part != "total" and (apart := _apart(part)):
             table.add_row(f"  ! {apart}")
     _print(table)
@@ -88,12 +88,12 @@ def _apart(part: Distance) -> str:
 
 def shown(value: Any) -> str:
     """A fact of a header as text."""
-    if isinstance(value, bool):
-        return "yes, from its spec" if value else "NO: this version builds another graph from its spec"
     if isinstance(value, dict):
         return "  ".join(f"{k} {shown(v)}" for k, v in value.items()) or "none"
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, str) and len(value) > 200:
+        return f"{value[:200]}…"
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return "; ".join(shown(item) for item in value)
     if isinstance(value, list) and len(value) > 8:
@@ -119,5 +119,10 @@ def _print(table: Any) -> None:
 
 
 def say(text: str) -> None:
-    """A line on stdout."""
-    typer.echo(text)
+    """A line on stdout; what a file has in it cannot steer the terminal."""
+    typer.echo(printable(text))
+
+
+def printable(text: str) -> str:
+    """The text with control characters spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

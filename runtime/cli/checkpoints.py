@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cmt_dsl.errors import CmtError
-from runtime.cli.checkpoint_text import comparison, differences, say, shown, tensors
+from runtime.cli.checkpoint_text import comparison, differences, say, shown, statistics_table, tensors
 
 Ckpt = Annotated[Path, typer.Argument(metavar="CKPT", help="A .safetensors checkpoint, e.g. of a run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
@@ -58,15 +58,16 @@ def inspect(
         told = {**facts, "parts": [_row_json(r, loaded.arrays) for r in rows], "total": whole.json()}
         typer.echo(json.dumps(told))
         return
-    for name, value in facts.items():
+    words = {True: "yes, from its spec", False: "NO: this version builds another graph from its spec"}
+    for name, value in {**facts, "rebuilt": words[facts["rebuilt"]]}.items():
         if name not in ("file", "kind"):
             say(f"{name:<12} {shown(value)}")
-    _statistics([*rows, whole])
+    statistics_table([*rows, whole])
     if whole.complaints:
         say(f"attention: {whole.complaints}")
 
 
-def _row_json(row: Statistics, arrays: dict[str, Any]) -> dict[str, Any]:
+def _row_json(row: Any, arrays: dict[str, Any]) -> dict[str, Any]:
     value = arrays.get(row.part)
     extra = {} if value is None else {"shape": list(value.shape), "dtype": str(value.dtype)}
     return {**row.json(), **extra}
