@@ -15,8 +15,8 @@ from cmt_dsl.errors import CmtError
 from runtime.atomic import write_atomically
 from runtime.checkpoint.container import NUMPY, Header, damaged, encode, read_container, read_header, tensor
 
-FORMAT = 2
-"""1, before any release, kept its checksum elsewhere."""
+FORMAT = 3
+"""1 and 2, before any release, kept their checksum elsewhere."""
 KIND = "cmt-dsl checkpoint"
 OWN_KINDS = "cmt-dsl "
 """What the kinds of all files that `save_arrays` writes begin with."""
