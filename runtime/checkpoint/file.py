@@ -131,9 +131,9 @@ def require_own(header: Header, path: Path) -> None:
         )
     if header.text.startswith(SEAL):
         return
-    if header.metadata.get("format") == "1":
-        hint = "versions before the first release wrote format 1; train or convert again"
-        raise CmtError("CMT-602", f"{path} has checkpoint format 1, which is no longer read", hint=hint)
+    if (old := header.metadata.get("format")) in ("1", "2"):
+        hint = "versions before the first release wrote it; train or convert again"
+        raise CmtError("CMT-602", f"{path} has format {old}, which is no longer read", hint=hint)
     raise damaged(
         path, "its header was altered or rewritten by another program, its checksum is not in place"
     )
