@@ -19,6 +19,8 @@ from cmt_dsl.errors import CmtError
 
 HEADER_LIMIT = 8 << 20
 """Bytes a header may have: room for the largest graph the compiler accepts, little for a bomb."""
+DATA_LIMIT = 8 << 30
+"""Bytes of data that are read at all: a sparse file of a terabyte costs its sender nothing."""
 
 NUMPY = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1",
@@ -64,8 +66,11 @@ def read_container(path: str | Path) -> tuple[Header, np.ndarray]:
     path = Path(path)
     with _opened(path) as file:
         header = _header(file, path)
+        size = max((e.end for e in header.entries.values()), default=0)
+        if size > DATA_LIMIT:
+            raise CmtError("CMT-601", f"{path} holds {size:,} bytes, more than the {DATA_LIMIT:,} allowed")
         try:
-            data = np.empty(max((e.end for e in header.entries.values()), default=0), np.uint8)
+            data = np.empty(size, np.uint8)
         except MemoryError:
             raise CmtError("CMT-601", f"{path} does not fit into memory") from None
         try:
@@ -164,7 +169,7 @@ def _header(file: BinaryIO, path: Path) -> Header:
 
 def _unreachable(file: BinaryIO, path: Path, size: int, total: int) -> NoReturn:
     """The header's length leads past the file: that number is wrong, or the file was cut, or is no such file."""
-    text = file.read(HEADER_LIMIT).decode("utf-8", "replace")
+    text = file.read(HEADER_LIMIT // 8).decode("utf-8", "replace")  # a longer one counts as cut
     try:
         end = json.JSONDecoder().raw_decode(text)[1]
     except (ValueError, RecursionError):
@@ -174,6 +179,8 @@ def _unreachable(file: BinaryIO, path: Path, size: int, total: int) -> NoReturn:
         if size > HEADER_LIMIT:
             raise damaged(path, f"its header claims {size:,} bytes") from None
         raise _truncated(path, 8 + size, total) from None
+    if size <= HEADER_LIMIT and not text[end:].strip(" "):  # cut in the padding, before any data
+        raise _truncated(path, 8 + size, total)
     raise damaged(path, f"its header claims {size:,} bytes and has about {end:,}")
 
 

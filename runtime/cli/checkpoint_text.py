@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +43,7 @@ def tensors(path: Path, header: Header, own: bool, as_json: bool) -> None:
     say(f"{path}: {kind}; {len(header.entries)} tensors, {size / 2**20:.1f} MiB")
     for key, value in header.metadata.items():
         if key != "sha256":
-            say(f"{key[:30]:<12} {shown(value)}")
+            fact(key[:30], value)
     table = _table("tensor", "type", "shape")
     for name, entry in header.entries.items():
         table.add_row(printable(name), entry.dtype, str(list(entry.shape)))
@@ -86,6 +88,13 @@ def _apart(part: Distance) -> str:
     return ", ".join(f"{len(names)} {word}" for word, names in words.items() if names)
 
 
+def fact(name: str, value: Any) -> None:
+    """A field of a header, wrapped to the terminal."""
+    width = max(shutil.get_terminal_size().columns, 40)
+    for line in textwrap.wrap(printable(f"{name:<12} {shown(value)}"), width, subsequent_indent=" " * 13):
+        say(line)
+
+
 def shown(value: Any) -> str:
     """A fact of a header as text."""
     if isinstance(value, dict):
@@ -115,7 +124,10 @@ def _table(*columns: str, right: bool = False) -> Any:
 def _print(table: Any) -> None:
     from rich.console import Console
 
-    Console(highlight=False, markup=False).print(table)
+    console = Console(highlight=False, markup=False)
+    with console.capture() as text:
+        console.print(table)
+    typer.echo(text.get(), nl=False)  # Rich ends the process itself where the reader of a pipe has gone
 
 
 def say(text: str) -> None:

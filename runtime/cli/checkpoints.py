@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from cmt_dsl.errors import CmtError
-from runtime.cli.checkpoint_text import comparison, differences, say, shown, statistics_table, tensors
+from runtime.cli.checkpoint_text import comparison, differences, fact, say, statistics_table, tensors
 
 Ckpt = Annotated[Path, typer.Argument(metavar="CKPT", help="A .safetensors checkpoint, e.g. of a run.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
@@ -61,7 +61,7 @@ def inspect(
     words = {True: "yes, from its spec", False: "NO: this version builds another graph from its spec"}
     for name, value in {**facts, "rebuilt": words[facts["rebuilt"]]}.items():
         if name not in ("file", "kind"):
-            say(f"{name:<12} {shown(value)}")
+            fact(name, value)
     statistics_table([*rows, whole])
     if whole.complaints:
         say(f"attention: {whole.complaints}")
@@ -140,12 +140,15 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """How far two checkpoints are apart, block by block, and what else differs. Exit code 0 either way."""
+    from cmt_dsl.spec.find import find
     from runtime.checkpoint.compare import diff_checkpoints
     from runtime.checkpoint.kind import is_weights
 
-    kinds = {path: is_weights(path) for path in (a, b)}
-    if not all(kinds.values()):
-        both = "two specs" if not any(kinds.values()) else "a checkpoint with a spec"
+    specs = [path for path in (a, b) if not is_weights(path)]
+    for path in specs:
+        find(str(path), "models")  # what is not there at all is no spec either
+    if specs:
+        both = "two specs" if len(specs) == 2 else "a checkpoint with a spec"
         hint = "give two checkpoints; cmt verify CKPT --spec SPEC checks one against a spec"
         raise CmtError("CMT-613", f"cmt diff compares checkpoints, not {both}", hint=hint)
     found = diff_checkpoints(a, b, level.value)
