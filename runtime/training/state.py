@@ -25,8 +25,8 @@ def put(point: Point, cell: Any, graph: Any, step: Any) -> None:
 
     write(cell, graph, point.checkpoint.arrays)
     parameters = _parameters(step)
-    found = {name: (value.shape, value.dtype.type) for name, value in point.state.items()}
-    if found != {name: (tuple(p.shape), ms.dtype_to_nptype(p.dtype)) for name, p in parameters.items()}:
+    found = {name: (value.shape, value.dtype) for name, value in point.state.items()}
+    if found != {n: (tuple(p.shape), np.dtype(ms.dtype_to_nptype(p.dtype))) for n, p in parameters.items()}:
         raise CmtError(
             "CMT-604",
             "the optimiser state does not fit this model's parameters",
