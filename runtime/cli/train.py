@@ -96,11 +96,12 @@ def _train(
     watch: Watch,
 ) -> dict[str, Any] | None:
     from cmt_dsl import build
+    from runtime.checkpoint.verify import require_fit
     from runtime.data.source import View, open_source, require_classes
     from runtime.device.environment import native_noise_to, temporary_log
     from runtime.device.world import join, processes
     from runtime.recipe.read import check_against_data, is_recipe_path, load_recipe
-    from runtime.run.directory import LOG, open_run, require_free
+    from runtime.run.directory import LAST, LOG, open_run, require_free
     from runtime.training.resume import find, reopen_run, require_same
 
     point = find(out) if resume else None
@@ -120,6 +121,7 @@ def _train(
     check_against_data(plan, source.train_size, workers)
     if point:
         require_same(point, model, graph.fingerprint, plan, source, workers)
+        require_fit(out / LAST, graph, point.checkpoint.arrays)
     elif not overwrite:
         require_free(out)
     with contextlib.ExitStack() as stack:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cmt_dsl.errors import CmtError
+from runtime.atomic import remove_leftovers
 from runtime.checkpoint.file import Checkpoint, save_arrays, save_checkpoint
 
 METRICS, LAST, BEST = "metrics.jsonl", "last.safetensors", "best.safetensors"
@@ -43,6 +44,7 @@ def open_run(folder: str | Path, overwrite: bool) -> Path:
             require_free(folder)
         for name in OWN:
             (folder / name).unlink(missing_ok=True)
+        remove_leftovers(folder, OWN)
         (folder / METRICS).touch()
     except OSError as error:
         raise CmtError("CMT-606", f"cannot write to {folder}: {error.strerror}") from None

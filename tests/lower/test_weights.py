@@ -108,3 +108,11 @@ def test_foreign_names_do_not_meet() -> None:
     for source, profile in (("official", "official"), ("mindcv", "mindcv")):
         names = foreign_names(build(load("cmt_b", set={"profile": profile})), source)
         assert len(set(names.values())) == len(names)
+
+
+@pytest.mark.parametrize("kind", ["i4", "?", "c8", "u1"])
+def test_what_is_no_real_number_is_refused(nano: Graph, kind: str) -> None:
+    weights = dict(naming.initial(nano, 0))
+    weights["stem.conv1.bias"] = weights["stem.conv1.bias"].astype(kind)
+    with pytest.raises(CmtError, match=r"stem\.conv1\.bias has type"):
+        naming.check(nano, weights)
