@@ -19,6 +19,8 @@ MISSING: dict[str, list[list[str]]] = {
     "show": [[f"{GONE}.yaml"]],
     "cost": [[f"{GONE}.yaml"]],
     "resolve": [[f"{GONE}.yaml"]],
+    "draw": [[f"{GONE}.yaml"], [f"{GONE}.yaml", "--format", "html", "-o", OUT]],
+    "compare": [["cmt_s", f"{GONE}.yaml"]],
     "compile": [[f"{GONE}.yaml"], [f"{GONE}.yaml", "--emit", OUT]],
     "train": [
         [f"{GONE}.yaml", *TRAIN],
@@ -29,10 +31,10 @@ MISSING: dict[str, list[list[str]]] = {
     "validate": [[GONE, "--data", "digits"]],
     "inspect": [[GONE], [f"{GONE}.safetensors"], [GONE, "--print-spec"], [GONE, "--json"]],
     "verify": [[GONE], [GOOD, "--spec", f"{GONE}.yaml"], [GOOD, "--spec", GONE]],
-    "diff": [[f"{GONE}.safetensors", GOOD], [GOOD, f"{GONE}.safetensors"], [GOOD, GONE]],
+    "diff": [[f"{GONE}.safetensors", GOOD], [GOOD, f"{GONE}.safetensors"], [GOOD, GONE], ["cmt_s", f"{GONE}.yaml"]],
     "average": [[GOOD, GONE, "-o", OUT], [GONE, GOOD, "-o", OUT]],
 }
-NO_FILES = {"list", "schema", "doctor"}
+NO_FILES = {"list", "schema", "doctor", "launch"}
 
 
 def test_every_verb_is_looked_at() -> None:
