@@ -33,6 +33,21 @@ def write_atomically(path: str | Path, data: bytes) -> None:
         ) from None
 
 
+def link_atomically(source: Path, path: Path) -> None:
+    """Make `path` another name of the file `source`, or a copy where the file system has no links; CMT-606.
+
+    Only for files that are replaced and never changed, as all that `write_atomically` writes.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.unlink(missing_ok=True)
+        os.link(source, temporary)
+        temporary.replace(path)
+    except OSError:
+        write_atomically(path, source.read_bytes())
+    _sync_directory(path.parent)
+
+
 def _sync_directory(folder: Path) -> None:
     with contextlib.suppress(OSError):  # some file systems cannot, and then need not
         descriptor = os.open(folder, os.O_RDONLY)

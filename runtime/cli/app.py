@@ -11,7 +11,8 @@ import typer
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import spec, train
+from runtime.cli import recipe, spec, train
+from runtime.cli import report as reports
 
 app = typer.Typer(
     name="cmt",
@@ -26,6 +27,8 @@ for verb in ("list_", "check", "show", "cost", "resolve", "schema", "compile_"):
     app.command(verb.rstrip("_"))(getattr(spec, verb))
 for verb in ("train", "validate", "doctor"):
     app.command(verb)(getattr(train, verb))
+app.command("report")(reports.report)
+app.add_typer(recipe.app, name="recipe")
 
 
 def _version(wanted: bool) -> None:

@@ -19,6 +19,7 @@ from runtime.device.memory import warning
 from runtime.recipe.read import check_against_data, decays_all
 from runtime.recipe.schema import Recipe
 from runtime.run.directory import LOG, MODEL, Keeper, Metrics
+from runtime.run.facts import facts
 from runtime.run.interrupt import Asked, Stopped, Watch
 from runtime.run.progress import Progress, epoch_line
 from runtime.training.ledger import Ledger
@@ -76,13 +77,13 @@ class _Run:
         self.step = train_step(self.net, self.graph, recipe, decays_all(recipe, spec.profile_values))
         self.batch, self.epochs = recipe.train.batch, recipe.train.epochs
         self.steps = source.train_size // self.batch
-        schedule = recipe.schedule.model_dump(exclude={"lr"})
+        schedule = recipe.schedule.model_dump(exclude={"lr", "may_end_early"})
         self.peak = recipe.peak_lr(self.batch)
         self.rates = learning_rates(self.peak, steps_per_epoch=self.steps, epochs=self.epochs, **schedule)
-        self.done, self.ledger = 0, Ledger(self._diverged)
+        self.done, self.ledger = 0, Ledger(self._diverged, self._told)
         self.first_epoch, self.compile_seconds = 1, 0.0
         self.metrics_now: dict[str, Any] = {}
-        self.keeper = Keeper(out, resume.loop["best"] if resume else None)
+        self.keeper = Keeper(out, recipe.train.keep, resume.loop if resume else None)
         if resume:
             self._continue(resume)
         self.log = Metrics(
@@ -90,13 +91,7 @@ class _Run:
             "resumed" if resume else "meta",
             step=self.done,
             device=self.device,
-            model=spec.name,
-            fingerprint=self.graph.fingerprint,
-            recipe=recipe.resolved(),
-            source=source.name,
-            classes=list(source.classes),
-            train_images=source.train_size,
-            val_images=source.val_size,
+            **facts(spec, self.graph, recipe, source),
             steps_per_epoch=self.steps,
             peak_lr=self.peak,
         )
@@ -181,12 +176,14 @@ class _Run:
     def _first(self, batch: Any) -> None:
         """The step that compiles the graph."""
         began = time.monotonic()
+        self.log.pace.stop()
         with self.progress.waiting("compiling graph…"):
             self.ledger.waiting.append(self._step(batch))
             self.ledger.read()
         self.compile_seconds = max(round(time.monotonic() - began, 1), 0.1)
         self.progress.say(f"graph compiled, first step done in {self.compile_seconds} s")
         self.log.write("compiled", seconds=self.compile_seconds)
+        self.log.pace.start()
 
     def _step(self, batch: Any) -> Any:
         targets = soft_targets(batch.labels, self.spec.classes, self.recipe.loss.label_smoothing)
@@ -197,6 +194,9 @@ class _Run:
         result = self.step(self.ms.Tensor(images), self.ms.Tensor(targets), lr)
         self.done += 1
         return result
+
+    def _told(self, count: int, losses: list[float]) -> None:
+        self.log.steps(self.done, count, losses, self.rates[self.done - 1], self.step)
 
     def _diverged(self, loss: float) -> None:
         kept = f"; the last good weights are in {self.keeper.last}" if self.keeper.last.exists() else ""
@@ -247,6 +247,7 @@ class _Run:
             take(self.step),
             loop,
         )
+        self.log.pace.start()
 
     def _leave(self, epoch: int) -> Path | None:
         """On a signal: the weights as they are."""
