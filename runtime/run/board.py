@@ -2,34 +2,60 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from cmt_dsl.errors import CmtError
 
 TB = "tb"
-FLUSH = 15  # seconds: what a kill may lose
 
 
 class Board:
-    """Scalars by step. A run that goes on after `step` hides what an earlier process wrote beyond it."""
+    """Scalars by step, each on disk when `write` returns: tensorboardX's own queue loses its end in a kill.
+
+    A run that goes on after `step` hides what an earlier process wrote beyond it.
+    """
 
     def __init__(self, folder: Path, step: int = 0):
-        from tensorboardX import SummaryWriter
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import SessionLog
 
+        self._folder = folder / TB
+        own = (
+            f".{step:08}.{os.getpid()}"  # files are named by the second, and written over by their namesakes
+        )
         try:
-            self._writer = SummaryWriter(
-                str(folder / TB), purge_step=step + 1 if step else None, flush_secs=FLUSH
-            )
+            self._folder.mkdir(exist_ok=True)
+            self._writer = EventsWriter(str(self._folder / "events"), own)
         except OSError as error:
-            raise CmtError("CMT-606", f"cannot write to {folder / TB}: {error.strerror}") from None
+            raise self._failed(error) from None
+        if step:
+            self._add(step + 1, session_log=SessionLog(status=SessionLog.START))
 
     def write(self, step: int, scalars: Mapping[str, object]) -> None:
-        """The numbers among `scalars`; the rest has no place on a chart."""
-        for name, value in scalars.items():
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                self._writer.add_scalar(name, value, step)
+        """The numbers among `scalars`; the rest has no place on a chart. CMT-606 if the disk does not take them."""
+        from tensorboardX.proto.summary_pb2 import Summary
 
-    def flush(self) -> None:
-        """Let what was written be seen."""
-        self._writer.flush()
+        numbers = {
+            tag: float(value)
+            for tag, value in scalars.items()
+            if isinstance(value, (int, float)) and not isinstance(value, bool)
+        }
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in numbers.items()]
+        self._add(step, summary=Summary(value=values))
+
+    def _add(self, step: int, **content: Any) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        try:
+            self._writer.write_event(Event(wall_time=time.time(), step=step, **content))
+            self._writer.flush()
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: OSError) -> CmtError:
+        hint = "check the free space and the permissions of the directory"
+        return CmtError("CMT-606", f"cannot write to {self._folder}: {error.strerror}", hint=hint)

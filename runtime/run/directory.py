@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import platform
 import shlex
 import shutil
@@ -101,6 +102,7 @@ class Metrics:
         if event == "epoch" or event in STATES:
             speed = {"ms_per_step": self.pace.ms_per_step, "peak_memory": peak_memory(self._device)}
         record = {"event": event, "time": round(time.time(), 3), **values, **speed}
+        record = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
         try:
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
@@ -114,7 +116,6 @@ class Metrics:
             numbers = {k: v for k, v in record.items() if k not in ("time", "step", "epoch")}
             self._board.write(record["step"], {f"epoch/{k}": v for k, v in numbers.items()})
         if speed:
-            self._board.flush()
             write_summary(self._folder)
 
 
