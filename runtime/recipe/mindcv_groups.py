@@ -40,7 +40,9 @@ def run(r: Reading) -> None:
         r.put("train.val_every", max(v["epoch_size"], 1), "val_while_train")
         note("val_while_train False: the last epoch is validated all the same")
     if v["distribute"]:
-        note("distribute True: the workers that msrun starts; without it this process trains alone")
+        note("distribute True: on as many workers as msrun starts; without msrun this process trains alone")
+    elif r.given("distribute"):
+        note("distribute False: under msrun, --no-distributed says so")
     if v["dataset_sink_mode"]:
         r.done.pending.append("dataset_sink_mode True (steps are fed one by one: slower at most)")
     if v["ckpt_save_policy"].lower() != "top_k" and v["keep_checkpoint_max"]:

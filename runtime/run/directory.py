@@ -10,7 +10,7 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -31,18 +31,24 @@ EPOCHS = "epoch-*.safetensors"
 STATE_KIND = "cmt-dsl optimizer state"
 
 
+def require_free(folder: Path) -> None:
+    """CMT-703 if the directory holds a run already."""
+    held = [name for name in OWN[:5] if (folder / name).exists()]
+    if held:
+        raise CmtError(
+            "CMT-703",
+            f"{folder} already holds a run ({', '.join(held)})",
+            hint="choose another --out, or add --resume to continue it, --overwrite to replace it",
+        )
+
+
 def open_run(folder: str | Path, overwrite: bool) -> Path:
     """Make the directory; CMT-703 if it holds a run already, unless `overwrite` (its files then go)."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        held = [name for name in OWN[:5] if (folder / name).exists()]
-        if held and not overwrite:
-            raise CmtError(
-                "CMT-703",
-                f"{folder} already holds a run ({', '.join(held)})",
-                hint="choose another --out, or add --resume to continue it, --overwrite to replace it",
-            )
+        if not overwrite:
+            require_free(folder)
         for name in OWN:
             (folder / name).unlink(missing_ok=True)
         for kept in folder.glob(EPOCHS):
@@ -70,11 +76,10 @@ class Metrics:
     """metrics.jsonl: one record a line, each flushed as it is written; the first is {"event": "meta", …}.
 
     A resumed run adds {"event": "resumed", …}, with the same fields. What is written also goes to TensorBoard's event
-    files, and at epochs and at the end to summary.json.
+    files, and at epochs and at the end to summary.json. Without a folder nothing is written.
     """
 
     def __init__(self, folder: Path | None, event: str = "meta", **meta: Any):
-        """`folder` None writes nothing: of several workers the first speaks for all."""
         self._folder = folder
         self._device = str(meta.get("device", "CPU"))
         self._board = Board(folder, int(meta.get("step", 0))) if folder is not None else None
@@ -131,7 +136,6 @@ class Keeper:
         self._folder, self._keep = folder, keep
         self.best: float | None = loop.get("best")
         self._kept: list[tuple[int, float]] = [(e, t) for e, t in loop.get("kept", ())]  # best first
-        self._clear()
 
     @property
     def last(self) -> Path:
@@ -139,7 +143,7 @@ class Keeper:
 
     def epoch(self, number: int) -> Path:
         """Where the checkpoint of an epoch is, if it is among the best."""
-        return self._folder / EPOCHS.replace("*", f"{number:03}")
+        return _epoch(self._folder, number)
 
     def keep(self, checkpoint: Checkpoint, state: dict[str, Any], loop: dict[str, Any]) -> None:
         """`checkpoint.metrics` without "top1" (the epoch was not validated) never becomes the best.
@@ -172,11 +176,16 @@ class Keeper:
         save_checkpoint(names[0], checkpoint)
         for name in names[1:]:
             link_atomically(names[0], name)
-        self._clear()
+        clear_epochs(self._folder, self._kept)
 
-    def _clear(self) -> None:
-        """Remove epochs that are no longer among the best, or that a killed process was ahead with."""
-        mine = {self.epoch(number) for number, _ in self._kept}
-        for path in self._folder.glob(EPOCHS):
-            if path not in mine:
-                path.unlink(missing_ok=True)
+
+def clear_epochs(folder: Path, kept: Iterable[tuple[int, float]]) -> None:
+    """Remove the epochs that are not among `kept`, (epoch, top-1): no longer, or a killed process was ahead with them."""
+    names = {_epoch(folder, number) for number, _ in kept}
+    for path in folder.glob(EPOCHS):
+        if path not in names:
+            path.unlink(missing_ok=True)
+
+
+def _epoch(folder: Path, number: int) -> Path:
+    return folder / EPOCHS.replace("*", f"{number:03}")
