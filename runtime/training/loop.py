@@ -117,6 +117,9 @@ class _Run:
                 number = self.watch.asked
                 others = number is None  # the signal reached another worker
                 raise Stopped(signal.SIGTERM if others else number, self._leave(epoch)) from None
+            except CmtError as error:
+                self.log.write("failed", step=self.done, code=error.code, reason=error.problems[0].message)
+                raise
         self.pulse.beat("ended", self.done)
         summary = {
             "checkpoint": str(self.saver.last),
@@ -193,7 +196,6 @@ class _Run:
 
     def _diverged(self, loss: float) -> None:
         kept = f"; the last good weights are in {self.saver.last}" if self.saver.last.exists() else ""
-        self.log.write("failed", step=self.done, reason="loss is not finite")
         raise CmtError(
             "CMT-702",
             f"the loss became {loss} by step {self.done}{kept}",
