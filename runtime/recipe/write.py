@@ -31,9 +31,15 @@ def written(found: Imported, recipe: Recipe) -> str:
         for group in groups:
             at = at.setdefault(group, {})
         at[last] = setting
-    for group in [name for name in Recipe.model_fields if name in tree]:
-        lines += _lines(group, tree[group], 0)
+    for group, value in _ordered(tree, recipe.resolved()).items():
+        lines += _lines(group, value, 0)
     return "\n".join(lines) + "\n"
+
+
+def _ordered(tree: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
+    """`tree` with its keys in the order of `like`, which has them all."""
+    found = {key: tree[key] for key in like if key in tree}
+    return {k: _ordered(v, like[k]) if isinstance(v, dict) else v for k, v in found.items()}
 
 
 def _lines(key: str, value: Any, depth: int) -> list[str]:
