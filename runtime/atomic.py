@@ -53,6 +53,21 @@ def remove_leftovers(folder: Path, names: Iterable[str]) -> None:
             file.unlink(missing_ok=True)
 
 
+def link_atomically(source: Path, path: Path) -> None:
+    """Make `path` another name of the file `source`, or a copy where the file system has no links; CMT-606.
+
+    Only for files that are replaced and never changed, as all that `write_atomically` writes.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.unlink(missing_ok=True)
+        os.link(source, temporary)
+        temporary.replace(path)
+    except OSError:
+        write_atomically(path, source.read_bytes())
+    _sync_directory(path.parent)
+
+
 def _sync_directory(folder: Path) -> None:
     try:
         descriptor = os.open(folder, os.O_RDONLY)

@@ -31,4 +31,7 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-724": "a worker of a distributed run died or hung",
     "CMT-801": "a recipe's values contradict each other or the data",
     "CMT-802": "the recipe does not exist or is not a recipe",
+    "CMT-810": "a setting of a MindCV file that this version does not carry out",
+    "CMT-811": "no model is named, neither by the command nor by the recipe",
+    "CMT-812": "a directory holds no run to report on",
 }

@@ -11,7 +11,8 @@ import typer
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import checkpoints, diff, draw, launch, spec, train
+from runtime.cli import checkpoints, diff, draw, launch, recipe, spec, train
+from runtime.cli import report as reports
 
 app = typer.Typer(
     name="cmt",
@@ -32,6 +33,8 @@ app.command("diff")(diff.diff)
 app.command("launch")(launch.launch)
 for verb in ("inspect", "verify", "average"):
     app.command(verb)(getattr(checkpoints, verb))
+app.command("report")(reports.report)
+app.add_typer(recipe.app, name="recipe")
 
 
 def _version(wanted: bool) -> None:

@@ -31,7 +31,12 @@ MISSING: dict[str, list[list[str]]] = {
     "validate": [[GONE, "--data", "digits"]],
     "inspect": [[GONE], [f"{GONE}.safetensors"], [GONE, "--print-spec"], [GONE, "--json"]],
     "verify": [[GONE], [GOOD, "--spec", f"{GONE}.yaml"], [GOOD, "--spec", GONE]],
-    "diff": [[f"{GONE}.safetensors", GOOD], [GOOD, f"{GONE}.safetensors"], [GOOD, GONE], ["cmt_s", f"{GONE}.yaml"]],
+    "diff": [
+        [f"{GONE}.safetensors", GOOD],
+        [GOOD, f"{GONE}.safetensors"],
+        [GOOD, GONE],
+        ["cmt_s", f"{GONE}.yaml"],
+    ],
     "average": [[GOOD, GONE, "-o", OUT], [GONE, GOOD, "-o", OUT]],
 }
 NO_FILES = {"list", "schema", "doctor", "launch"}
