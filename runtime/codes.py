@@ -22,4 +22,8 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-707": "the run to resume is another: its spec, recipe or data differ",
     "CMT-801": "a recipe's values contradict each other or the data",
     "CMT-802": "the recipe does not exist or is not a recipe",
+    "CMT-803": "the recipe names a part that the model does not have",
+    "CMT-804": "the device cannot compute in the recipe's precision",
+    "CMT-805": "the checkpoint to start from does not fit the model",
+    "CMT-806": "the checkpoint holds no averaged weights",
 }

@@ -14,8 +14,10 @@ import numpy as np
 from cmt_dsl.errors import CmtError
 from runtime.atomic import write_atomically
 
-FORMAT = 1
+FORMAT = 2
+"""2: may hold averaged weights, each under its path after AVERAGED; without them a file is of format 1."""
 KIND = "cmt-dsl checkpoint"
+AVERAGED = "ema:"
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,26 @@ class Checkpoint:
     step: int
     source: str
     versions: dict[str, str] = field(default_factory=dict)
+    ema: dict[str, np.ndarray] | None = None
+
+    def weights(self, which: str = "raw") -> dict[str, np.ndarray]:
+        """The "raw" weights, or the "ema" of them; CMT-806 if the run kept no average."""
+        if which == "raw":
+            return self.arrays
+        if self.ema is None:
+            raise CmtError(
+                "CMT-806",
+                "the checkpoint holds no averaged weights: its run kept none",
+                hint="use its raw weights, or train with train.ema",
+            )
+        return self.ema
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Write atomically: after a crash at any moment `path` holds the old file or the new one. CMT-606 on failure."""
     header = {
         "kind": KIND,
-        "format": str(FORMAT),
+        "format": str(FORMAT if checkpoint.ema is not None else 1),
         "spec": checkpoint.spec_text,
         "fingerprint": checkpoint.fingerprint,
         "classes": json.dumps(checkpoint.classes, ensure_ascii=False),
@@ -49,7 +64,8 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
         "source": checkpoint.source,
         "versions": json.dumps(checkpoint.versions),
     }
-    save_arrays(path, checkpoint.arrays, header)
+    averaged = {AVERAGED + path: value for path, value in (checkpoint.ema or {}).items()}
+    save_arrays(path, {**checkpoint.arrays, **averaged}, header)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -67,8 +83,10 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             f"{path} has checkpoint format {header['format']}, this version reads {FORMAT}",
             hint="upgrade cmt-dsl",
         )
+    ema = {n.removeprefix(AVERAGED): a for n, a in arrays.items() if n.startswith(AVERAGED)}
     return Checkpoint(
-        arrays=arrays,
+        arrays={n: a for n, a in arrays.items() if not n.startswith(AVERAGED)},
+        ema=ema or None,
         spec_text=header["spec"],
         fingerprint=header["fingerprint"],
         classes=tuple(json.loads(header["classes"])),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,6 +29,13 @@ Json = Annotated[
 Data = Annotated[str, typer.Option(help="'digits', or a folder with train/CLASS/*.jpg and val/CLASS/*.jpg.")]
 
 
+class Weights(str, Enum):
+    """Which weights of a checkpoint."""
+
+    raw = "raw"
+    ema = "ema"
+
+
 def train(
     spec: Annotated[str, typer.Argument(help="Model: a shipped name or a YAML file.")],
     recipe: Annotated[str, typer.Option(help="Recipe: a shipped name or a YAML file.")],
@@ -40,6 +48,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in OUT, exactly, from its last checkpoint.")
     ] = False,
+    init: Annotated[
+        Path | None, typer.Option(help="Checkpoint to start from; short for --set train.init=FILE.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a model; leaves checkpoints and metrics in OUT."""
@@ -48,9 +59,10 @@ def train(
     console = _console(as_json)
     if resume and overwrite:
         raise typer.BadParameter("--resume continues a run, --overwrite replaces it: give one of them")
+    sets = (*(set or ()), *(() if init is None else (f"train.init={json.dumps(str(init))}",)))
     try:
         with Watch() as watch:  # before anything starts threads
-            summary = _train(spec, recipe, data, out, tuple(set or ()), overwrite, resume, console, watch)
+            summary = _train(spec, recipe, data, out, sets, overwrite, resume, console, watch)
     except Stopped as stop:
         where = (
             f"weights saved in {stop.checkpoint}" if stop.checkpoint else "no step was done, nothing saved"
@@ -83,7 +95,9 @@ def _train(
     from runtime.device.environment import native_noise_to
     from runtime.recipe.read import check_against_data, is_recipe_path, load_recipe
     from runtime.run.directory import LOG, open_run
+    from runtime.training.finetune import starting_point
     from runtime.training.resume import find, reopen_run, require_same
+    from runtime.training.selection import check_against_model
 
     point = find(out) if resume else None
     plan = load_recipe(recipe, overrides=tuple(s for s in sets if is_recipe_path(s)))
@@ -99,6 +113,10 @@ def _train(
     require_classes(source, model.classes)
     graph = build(model)  # shape errors before the run directory is touched
     check_against_data(plan, source.train_size)
+    check_against_model(plan, graph)
+    if point is None:
+        for line in starting_point(plan, graph).says:
+            _say(console, line)
     if point:
         require_same(point, model, graph.fingerprint, plan, source)
         reopen_run(out, point)
@@ -113,6 +131,9 @@ def validate(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of a run.")],
     data: Data,
     batch: Annotated[int | None, typer.Option(min=1, help="Images at once; default: as in training.")] = None,
+    weights: Annotated[
+        Weights, typer.Option(help="The weights as they were, or their moving average.")
+    ] = Weights.raw,
     as_json: Json = False,
 ) -> None:
     """Accuracy and loss of a checkpoint on held-out images."""
@@ -120,11 +141,11 @@ def validate(
     from runtime.training.validate import restore
     from runtime.training.validate import validate as run
 
-    restore(checkpoint)  # a bad file is reported before MindSpore loads
+    restore(checkpoint)[0].weights(weights.value)  # a bad file is reported before MindSpore loads
     console = _console(as_json)
-    _say(console, f"validating {checkpoint} on {data}")
+    _say(console, f"validating {checkpoint} ({weights.value} weights) on {data}")
     with temporary_log("validate") as log, native_noise_to(log), native_errors(log):
-        found = run(checkpoint, data, batch)
+        found = run(checkpoint, data, batch, weights=weights.value)
     if as_json:
         typer.echo(json.dumps(found))
     else:

@@ -23,7 +23,7 @@ from runtime.run.interrupt import Asked, Stopped, Watch
 from runtime.run.progress import Progress, epoch_line
 from runtime.training.ledger import Ledger
 from runtime.training.resume import Point
-from runtime.training.schedule import learning_rates
+from runtime.training.schedule import rates
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,6 +64,8 @@ class _Run:
         resume: Point | None,
     ):
         from cmt_dsl import build, to_cell
+        from runtime.training.finetune import starting_point
+        from runtime.training.sink import sunk
         from runtime.training.step import in_precision, train_step
 
         self.spec, self.recipe, self.source, self.watch, self.console = spec, recipe, source, watch, console
@@ -71,14 +73,14 @@ class _Run:
         self.device = set_device(recipe.device)
         self.ms.set_seed(recipe.train.seed)
         self.graph = build(spec)
-        self.cell = to_cell(self.graph, seed=recipe.train.seed, file=out / MODEL)
-        self.net = in_precision(self.cell, recipe.device.amp)
+        start = None if resume else starting_point(recipe, self.graph).arrays
+        self.cell = to_cell(self.graph, seed=recipe.train.seed, weights=start, file=out / MODEL)
+        self.net = in_precision(self.cell, recipe.device.amp, recipe.device.amp_dtype)
         self.step = train_step(self.net, self.graph, recipe, decays_all(recipe, spec.profile_values))
+        self.fed = sunk(self.step, recipe.train.sink)
         self.batch, self.epochs = recipe.train.batch, recipe.train.epochs
-        self.steps = source.train_size // self.batch
-        schedule = recipe.schedule.model_dump(exclude={"lr"})
-        self.peak = recipe.peak_lr(self.batch)
-        self.rates = learning_rates(self.peak, steps_per_epoch=self.steps, epochs=self.epochs, **schedule)
+        self.steps, self.group = recipe.steps_per_epoch(source.train_size), recipe.train.accumulate
+        self.peak, self.rates = rates(recipe, source.train_size)
         self.done, self.ledger = 0, Ledger(self._diverged)
         self.first_epoch, self.compile_seconds = 1, 0.0
         self.metrics_now: dict[str, Any] = {}
@@ -116,7 +118,8 @@ class _Run:
         with Progress(self.console, total, self.epochs, self.batch, self.done) as self.progress:
             self.progress.say(
                 f"{self.source.train_size} images, {self.epochs} epochs of {self.steps} steps of "
-                f"{self.batch}, peak learning rate {self.peak:.3g}, on {self.device}"
+                f"{self.batch}{f', an update every {self.group}' if self.group > 1 else ''}, "
+                f"peak learning rate {self.peak:.3g}, on {self.device}"
             )
             if self.done:
                 self.progress.say(f"resuming after step {self.done} of {total}")
@@ -145,7 +148,7 @@ class _Run:
         began, timed = time.monotonic(), 0
         skip, every = self.done - (epoch - 1) * self.steps, self.recipe.train.save_every
         batches = self.source.train(self.batch, self.recipe.train.seed, epoch) if skip < self.steps else ()
-        for batch in itertools.islice(batches, skip, None):  # those done before have drawn their augmentation
+        for batch in itertools.islice(batches, skip, self.steps):  # those done before draw too
             self.watch.check()
             if not self.compile_seconds:
                 self._first(batch)
@@ -165,7 +168,7 @@ class _Run:
             "epoch": epoch,
             "step": self.done,
             "train_loss": float(np.mean(losses)) if losses else None,
-            "lr": self.rates[self.done - 1],
+            "lr": self.rates[(self.done - 1) // self.group],
             "skipped_steps": self.ledger.skipped,
             "seconds": round(seconds, 3),
             "images_per_second": round(timed * self.batch / seconds, 1) if timed else None,
@@ -193,8 +196,8 @@ class _Run:
         epoch, step = divmod(self.done, self.steps)
         seed, mix = self.recipe.train.seed, self.recipe.augment.mix
         images, targets = mixed_batch(batch.images, targets, mix, seed, epoch + 1, step)
-        lr = self.ms.Tensor(self.rates[self.done], self.ms.float32)
-        result = self.step(self.ms.Tensor(images), self.ms.Tensor(targets), lr)
+        lr = self.ms.Tensor(self.rates[self.done // self.group], self.ms.float32)
+        result = self.fed(self.ms.Tensor(images), self.ms.Tensor(targets), lr)
         self.done += 1
         return result
 
@@ -208,19 +211,18 @@ class _Run:
         )
 
     def _validate(self) -> dict[str, Any]:
-        from runtime.training.evaluate import evaluate
+        from runtime.training.average import measure
 
         def look(done: int) -> None:
             self.watch.check()
             self.progress.aside(f"validating {done}/{self.source.val_size}")
 
-        found = evaluate(self.net, self.source, self.batch, look)
-        named = {"top1": "top1", "top5": "top5", "val_loss": "loss", "images": "images"}
-        return {name: found[key] for name, key in named.items()}
+        return measure(self.net, self.step.average, self.source, self.batch, look)
 
     def _keep(self, epoch: int, *, over: bool) -> None:
         """Write the checkpoint; `over`: nothing of this epoch is left to do, otherwise nothing has validated it."""
         from cmt_dsl.lower.weights import read
+        from runtime.training.average import averaged
         from runtime.training.state import take
 
         self.ledger.read()
@@ -235,6 +237,7 @@ class _Run:
         self.keeper.keep(
             Checkpoint(
                 arrays=arrays,
+                ema=averaged(self.step),
                 spec_text=self.spec.resolved(),
                 fingerprint=self.graph.fingerprint,
                 classes=self.source.classes,

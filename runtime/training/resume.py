@@ -102,7 +102,7 @@ def require_same(point: Point, spec: Any, fingerprint: str, recipe: Recipe, sour
             f"is {len(source.classes)} classes, {now[0]} + {now[1]} images ({source.name})",
             "give the same --data as before; a moved folder is fine",
         )
-    if point.step >= recipe.train.epochs * (source.train_size // recipe.train.batch) and point.loop["over"]:
+    if point.step >= recipe.train.epochs * recipe.steps_per_epoch(source.train_size) and point.loop["over"]:
         raise CmtError(
             "CMT-706",
             f"the run is complete: {recipe.train.epochs} epochs, {point.step} steps",

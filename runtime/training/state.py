@@ -1,4 +1,4 @@
-"""All that a step Cell carries from step to step besides the weights, as arrays by name."""
+"""All that a step Cell carries from step to step besides the weights and their average, as arrays by name."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import numpy as np
 from cmt_dsl.errors import CmtError
 from cmt_dsl.lower.mindspore.load import set_random_step
 from cmt_dsl.lower.weights import write
-from runtime.training.optim import state_parameters
 from runtime.training.resume import Point
 
 
 def take(step: Any) -> dict[str, np.ndarray]:
-    """Copies of moments, counters and loss scale."""
-    return {name: np.array(p.asnumpy(), copy=True) for name, p in _parameters(step).items()}
+    """Copies of moments, counters, loss scale and gradients gathered so far."""
+    return {name: np.array(p.asnumpy(), copy=True) for name, p in step.carried().items()}
 
 
 def put(point: Point, cell: Any, graph: Any, step: Any) -> None:
@@ -23,7 +22,7 @@ def put(point: Point, cell: Any, graph: Any, step: Any) -> None:
     import mindspore as ms
 
     write(cell, graph, point.checkpoint.arrays)
-    parameters = _parameters(step)
+    parameters = step.carried()
     found = {name: value.shape for name, value in point.state.items()}
     if found != {name: tuple(p.shape) for name, p in parameters.items()}:
         raise CmtError(
@@ -33,9 +32,6 @@ def put(point: Point, cell: Any, graph: Any, step: Any) -> None:
         )
     for name, parameter in parameters.items():
         parameter.set_data(ms.Tensor(point.state[name].copy()))
+    if step.average is not None:
+        step.average.write(point.checkpoint.ema)
     set_random_step(cell, graph, point.step)
-
-
-def _parameters(step: Any) -> dict[str, Any]:
-    scale = {f"loss_{name}": getattr(step, name) for name in ("scale", "calm") if hasattr(step, name)}
-    return {p.name: p for p in state_parameters(step.optimizer)} | scale

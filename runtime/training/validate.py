@@ -32,9 +32,13 @@ def restore(path: str | Path) -> tuple[Checkpoint, Any, Any]:
 
 
 def validate(
-    path: str | Path, data: str, batch: int | None = None, device: DeviceGroup | None = None
+    path: str | Path,
+    data: str,
+    batch: int | None = None,
+    device: DeviceGroup | None = None,
+    weights: str = "raw",
 ) -> dict[str, Any]:
-    """{"top1", "top5", "loss", "images", …} of a checkpoint on the held-out images of `data`."""
+    """{"top1", "top5", "loss", "images", …} of a checkpoint's raw or ema weights on the held-out images of `data`."""
     from cmt_dsl import to_cell
     from cmt_dsl.lower.weights import write
     from runtime.device.environment import set_device
@@ -48,8 +52,9 @@ def validate(
     used = device if device is not None else DeviceGroup()
     target = set_device(used)
     cell = to_cell(graph, seed=0)
-    write(cell, graph, checkpoint.arrays)
-    found = evaluate(in_precision(cell, used.amp), source, batch if batch is not None else recipe.train.batch)
+    write(cell, graph, checkpoint.weights(weights))
+    net = in_precision(cell, used.amp, used.amp_dtype)
+    found = evaluate(net, source, batch if batch is not None else recipe.train.batch)
     return {
         "checkpoint": str(path),
         "model": spec.name,
@@ -57,5 +62,6 @@ def validate(
         "data": source.name,
         "device": target,
         "epoch": checkpoint.epoch,
+        "weights": weights,
         **found,
     }

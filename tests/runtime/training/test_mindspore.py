@@ -51,7 +51,7 @@ def _stepped(clip: float | None, scale: Any, images: np.ndarray) -> tuple[np.nda
     from runtime.device.environment import set_device
     from runtime.recipe.schema import DeviceGroup
     from runtime.training.optim import AdamW
-    from runtime.training.step import ScaledTrainStep, TrainStep
+    from runtime.training.step import TrainStep
 
     set_device(DeviceGroup(mode="graph"))
     net = nn.Dense(
@@ -60,30 +60,30 @@ def _stepped(clip: float | None, scale: Any, images: np.ndarray) -> tuple[np.nda
     optimizer = AdamW(
         net.trainable_params(), [True, False], beta1=0.9, beta2=0.999, eps=1e-1, weight_decay=0.0
     )
-    step = TrainStep(net, optimizer, clip) if scale is None else ScaledTrainStep(net, optimizer, clip, scale)
+    step = TrainStep(net, optimizer, clip_norm=clip, scale=scale)
     targets = soft_targets(np.array([0, 1, 2, 1]), 3, 0.1)
     loss, applied = step.set_train()(ms.Tensor(images), ms.Tensor(targets), ms.Tensor(0.1, ms.float32))
     return np.array(net.weight.asnumpy()), float(loss.asnumpy()), bool(applied.asnumpy()), step
 
 
 def test_loss_scale_changes_nothing_but_skips_overflow() -> None:
-    from runtime.recipe.schema import LossScale
+    from runtime.recipe.schema import DynamicScale
 
     images = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
     plain, loss, _, _ = _stepped(None, None, images)
-    scaled, loss_scaled, applied, step = _stepped(None, LossScale(initial=1024, window=1), images)
+    scaled, loss_scaled, applied, step = _stepped(None, DynamicScale(initial=1024, window=1), images)
     np.testing.assert_allclose(scaled, plain, atol=1e-6)
     assert applied and loss_scaled == pytest.approx(loss, abs=1e-6)
     assert float(step.scale.asnumpy()) == 2048  # window of one step: it doubles
 
     images[0, 0] = np.inf
-    kept, _, applied, step = _stepped(None, LossScale(initial=1024, window=1), images)
+    kept, _, applied, step = _stepped(None, DynamicScale(initial=1024, window=1), images)
     np.testing.assert_array_equal(kept, np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4))
     assert not applied and float(step.scale.asnumpy()) == 512 and int(step.optimizer.steps.asnumpy()) == 0
 
 
 def test_clipping_shortens_the_first_moment() -> None:
-    from runtime.recipe.schema import LossScale
+    from runtime.recipe.schema import DynamicScale
 
     images = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
 
@@ -93,7 +93,7 @@ def test_clipping_shortens_the_first_moment() -> None:
 
     assert norm(None, None) > 0.2
     assert norm(0.01, None) == pytest.approx(0.01, rel=1e-3)
-    assert norm(0.01, LossScale(initial=4096, window=9)) == pytest.approx(0.01, rel=1e-3)
+    assert norm(0.01, DynamicScale(initial=4096, window=9)) == pytest.approx(0.01, rel=1e-3)
     assert norm(1e6, None) == pytest.approx(norm(None, None), rel=1e-5)
 
 
