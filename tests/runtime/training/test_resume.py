@@ -27,9 +27,9 @@ from runtime.training import resume  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
 PLAN = (
-    "train.epochs=3", "train.batch=64", "train.val_every=2", "train.save_every=3", "train.log_every=4",
-    "schedule.warmup_epochs=0.5", "train.accumulate=2", "train.ema={decay: 0.99, warmup: true}", "train.sink=2",
-    "train.freeze=[stem]", "train.recompute=[stages.1]", "optimizer.layer_decay=0.8", "train.clip_norm=1",
+    "train.epochs=3", "train.batch=128", "train.val_every=2", "train.save_every=3", "train.log_every=4",
+    "schedule.warmup_epochs=0.5", "train.accumulate=2", "train.ema={decay: 0.99, warmup: true}",
+    "train.freeze=[stem]", "optimizer.layer_decay=0.8", "train.clip_norm=1",
 )  # fmt: skip
 MODEL = {"drop_path": 0.2, "head.args.dropout": 0.3}
 SETS = [*PLAN, *(f"{k}={v}" for k, v in MODEL.items())]
@@ -76,8 +76,8 @@ def epochs(folder: Path) -> list[dict[str, Any]]:
 
 def test_a_killed_run_resumes_bit_for_bit(runs: Path) -> None:
     step = resume.find(runs / "killed").step
-    print(f"resumed after step {step} of 33")
-    assert 3 <= step < 33
+    print(f"resumed after step {step} of 30")
+    assert 3 <= step < 30
     for name in (LAST, OPTIMIZER, "best.safetensors"):
         whole, resumed = (load_arrays(runs / run / name)[0] for run in ("whole", "resumed"))
         assert whole.keys() == resumed.keys()

@@ -172,7 +172,7 @@ def test_sunk_steps_are_the_same_steps(options: dict[str, Any]) -> None:
     from runtime.training.sink import sunk
 
     options["scale"] = DynamicScale(initial=64, window=2)
-    single, inner = (_step(**{k: v for k, v in options.items()}) for _ in range(2))
+    single, inner = (_step(**dict(options)) for _ in range(2))
     rates = (*RATES, *RATES[:3])
     expected = _run(single, _batches(7), rates)
     assert _run(sunk(inner, 3), _batches(7), rates) == expected == [True] * 7  # 3 + 3 + 1 of one graph
