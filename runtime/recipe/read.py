@@ -159,6 +159,13 @@ def decays_all(recipe: Recipe, profile: Mapping[str, Any]) -> bool:
 
 def check_against_data(recipe: Recipe, train_size: int, devices: int = 1) -> None:
     """Contradictions that only the data set reveals; CMT-505 or CMT-801."""
+    if devices > 1 and recipe.train.sink > 1:
+        raise CmtError(
+            "CMT-801",
+            f"train.sink {recipe.train.sink} on {devices} workers: they agree on stopping after every step",
+            path="train.sink",
+            hint="--set train.sink=1",
+        )
     batch = recipe.images_per_update(devices)
     if batch > train_size:
         groups = recipe.train.accumulate * devices

@@ -11,6 +11,7 @@ import numpy as np
 from cmt_dsl.errors import CmtError
 from runtime.data.source import Source
 from runtime.device.environment import mindspore
+from runtime.device.world import SOLO, World
 from runtime.training.evaluate import evaluate
 
 ms = mindspore()
@@ -92,14 +93,19 @@ def averaged(step: Any) -> dict[str, np.ndarray] | None:
 
 
 def measure(
-    net: nn.Cell, average: Average | None, source: Source, batch: int, progress: Callable[[int], object]
+    net: nn.Cell,
+    average: Average | None,
+    source: Source,
+    batch: int,
+    progress: Callable[[int], object],
+    world: World = SOLO,
 ) -> dict[str, Any]:
     """{"top1", "top5", "val_loss", "images"} of the model, and "ema_top1" and so on of its average."""
-    metrics = evaluate(net, source, batch, progress)
+    metrics = evaluate(net, source, batch, progress, world)
     found = {"top1": metrics["top1"], "top5": metrics["top5"], "val_loss": metrics["loss"]}
     if average is not None:
         with average.shown():
-            other = evaluate(net, source, batch, progress)
+            other = evaluate(net, source, batch, progress, world)
         found |= {"ema_top1": other["top1"], "ema_top5": other["top5"], "ema_val_loss": other["loss"]}
     return {**found, "images": metrics["images"]}
 

@@ -10,13 +10,16 @@ MAX_OVERFLOWS = 40  # in a row: from 2^24, the scale has then long been 1
 
 
 class Ledger:
-    """Collects results without waiting for the device; `failed` is told a loss that ends the run, and raises."""
+    """Collects results without waiting for the device; `failed` is told a loss that ends the run, and raises.
 
-    def __init__(self, failed: Callable[[float], object]):
+    Under a loss scale (`scaled`) a loss that is no number is an overflow: its step counts as left out.
+    """
+
+    def __init__(self, failed: Callable[[float], object], *, scaled: bool = False):
         self.losses: list[float] = []  # of the epoch so far
         self.waiting: list[Any] = []  # results of steps, not read yet
         self.skipped = self.overflows = 0
-        self._failed = failed
+        self._failed, self._scaled = failed, scaled
 
     @property
     def last(self) -> float | None:
@@ -26,6 +29,7 @@ class Ledger:
         """Move the losses of the waiting steps to `losses`, in order; waits for the device."""
         for loss, applied in self.waiting:
             value, counts = float(loss.asnumpy()), bool(applied.asnumpy())
+            counts = counts and (math.isfinite(value) or not self._scaled)
             if not counts:
                 self.skipped, self.overflows = self.skipped + 1, self.overflows + 1
             elif math.isfinite(value):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from cmt_dsl.errors import CmtError
+from runtime.device.collectives import gradient_mean
 from runtime.device.environment import mindspore
+from runtime.device.world import SOLO, World
 from runtime.recipe.schema import DynamicScale, FixedScale, Recipe
 from runtime.training.average import Average
 from runtime.training.optim import make_optimizer
@@ -124,15 +127,13 @@ class TrainStep(nn.Cell):
             loss, gradients = self.grad(images, targets)
         if self.accumulate == 1:
             return loss, self.updated(gradients, lr)
-        return loss, self.gathered(loss, gradients, lr)
+        return loss, self.gathered(gradients, lr)
 
-    def gathered(self, loss, gradients, lr):
+    def gathered(self, gradients, lr):
         """Add to the sums; update where this call is the last of its group."""
         ok = self.map(_add, self.sums, gradients)
         calls = ops.depend(self.calls + 1, ok)
-        applied = ops.isfinite(loss)
-        if not self.scaled:  # a loss that is no number ends the run
-            applied = ops.ones_like(applied)
+        applied = Tensor(True)
         if calls >= self.accumulate:
             applied = self.updated(self.map(_value, self.sums), lr)
             calls = ops.depend(ops.zeros_like(calls), self.map(ops.partial(_clear, applied), self.sums))
@@ -188,6 +189,14 @@ class TrainStep(nn.Cell):
             found[self.average.updates.name] = self.average.updates
         return found
 
+    def gathered_alone(self, statistics: Sequence[str]) -> dict[str, Parameter]:
+        """What workers do not share until they make it one: sums of gradients, the average of these `statistics`."""
+        found = {p.name: p for p in self.sums} if self.accumulate > 1 else {}
+        if self.average is not None:
+            held = dict(zip(self.average.paths, self.average.means, strict=True))
+            found |= {held[path].name: held[path] for path in statistics}
+        return found
+
 
 def in_precision(cell: nn.Cell, level: str, dtype: str = "float16") -> nn.Cell:
     """`cell` computing at an amp level; use the returned cell. Norms (O2) and softmax stay in float32.
@@ -210,12 +219,10 @@ def in_precision(cell: nn.Cell, level: str, dtype: str = "float16") -> nn.Cell:
     return mixed
 
 
-def train_step(
-    net: nn.Cell, graph: Any, recipe: Recipe, decay_all: bool, reducer: nn.Cell | None = None
-) -> TrainStep:
+def train_step(net: nn.Cell, graph: Any, recipe: Recipe, decay_all: bool, world: World = SOLO) -> TrainStep:
     """The step Cell for `net` (as `in_precision` returned it) whose parameters are described by `graph`.
 
-    `reducer`: gradients of one worker to their mean over all. CMT-801 or CMT-803 where the recipe names parts that
+    In a world of several workers gradients are averaged over them before anything looks at them. CMT-801 or CMT-803 where the recipe names parts that
     the model does not have.
     """
     from cmt_dsl.lower.weights import canonical_names
@@ -243,6 +250,6 @@ def train_step(
         scale=recipe.device.loss_scale,
         accumulate=train.accumulate,
         average=None if ema is None else Average(own, ema.decay, ema.warmup),
-        reducer=reducer,
+        reducer=gradient_mean(optimizer.weights) if world.size > 1 else None,
     )
     return step.set_train()

@@ -8,6 +8,7 @@ from typing import Any
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import Checkpoint, load_checkpoint
 from runtime.data.source import View, open_source, require_classes
+from runtime.device.world import SOLO, World
 from runtime.recipe.read import recipe_from
 from runtime.recipe.schema import DeviceGroup
 
@@ -37,6 +38,7 @@ def validate(
     batch: int | None = None,
     device: DeviceGroup | None = None,
     weights: str = "raw",
+    world: World = SOLO,
 ) -> dict[str, Any]:
     """{"top1", "top5", "loss", "images", …} of a checkpoint's raw or ema weights on the held-out images of `data`."""
     from cmt_dsl import to_cell
@@ -53,8 +55,15 @@ def validate(
     target = set_device(used)
     cell = to_cell(graph, seed=0)
     write(cell, graph, checkpoint.weights(weights))
-    net = in_precision(cell, used.amp, used.amp_dtype)
-    found = evaluate(net, source, batch if batch is not None else recipe.train.batch)
+    facts = {
+        "checkpoint": checkpoint.fingerprint,
+        "step": checkpoint.step,
+        "weights": weights,
+        "data": [source.val_size, *source.classes],
+    }
+    world.require_equal(**facts)
+    size = batch if batch is not None else recipe.train.batch
+    found = evaluate(in_precision(cell, used.amp, used.amp_dtype), source, size, world=world)
     return {
         "checkpoint": str(path),
         "model": spec.name,

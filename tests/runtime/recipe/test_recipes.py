@@ -112,6 +112,14 @@ def test_the_rate_scales_with_the_images_of_an_update() -> None:
     assert found.value.code == "CMT-505"
 
 
+def test_sinking_and_several_workers_exclude_each_other() -> None:
+    recipe = load_recipe("digits", overrides=("train.sink=2",))
+    check_against_data(recipe, 1437)
+    with pytest.raises(CmtError, match="agree on stopping") as found:
+        check_against_data(recipe, 1437, devices=2)
+    assert (found.value.code, found.value.problems[0].path) == ("CMT-801", "train.sink")
+
+
 def test_published_averages() -> None:
     found = {name: load_recipe(name).train.ema for name in ("cmt_ti", "cmt_xs", "cmt_s", "cmt_b")}
     assert {n: ema and ema.decay for n, ema in found.items()} == {

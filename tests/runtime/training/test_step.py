@@ -196,3 +196,25 @@ def test_asking_for_a_sunk_result_runs_what_was_gathered() -> None:
         expected, _ = single(*arguments)
         assert float(loss.asnumpy()) == pytest.approx(float(expected.asnumpy()), rel=1e-6)
     np.testing.assert_array_equal(_weights(inner)[0], _weights(single)[0])
+
+
+def test_an_infinite_loss_ends_a_run_unless_a_scale_explains_it() -> None:
+    from runtime.training.ledger import Ledger
+
+    seen: list[float] = []
+    for scaled in (True, False):
+        ledger = Ledger(seen.append, scaled=scaled)
+        ledger.waiting = [(_Read(value), _Read(True)) for value in (2.0, np.inf, 1.0)]
+        ledger.read()
+        assert ledger.losses == [2.0, 1.0] and ledger.skipped == int(scaled)
+    assert seen == [np.inf]
+
+
+class _Read:
+    """A number as the device would return it."""
+
+    def __init__(self, value: Any):
+        self._value = value
+
+    def asnumpy(self) -> Any:
+        return self._value
