@@ -24,6 +24,7 @@ from runtime.data.source import View, open_source  # noqa: E402
 from runtime.recipe.read import load_recipe  # noqa: E402
 from runtime.run.directory import LAST, METRICS, OPTIMIZER, PREVIOUS  # noqa: E402
 from runtime.training import resume  # noqa: E402
+from tests.runtime.training.small import SETS as SMALL  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
 PLAN = (
@@ -31,8 +32,8 @@ PLAN = (
     "schedule.warmup_epochs=0.5", "train.accumulate=2", "train.ema={decay: 0.99, warmup: true}",
     "train.freeze=[stem]", "optimizer.layer_decay=0.8", "train.clip_norm=1",
 )  # fmt: skip
-MODEL = {"drop_path": 0.2, "head.args.dropout": 0.3}
-SETS = [*PLAN, *(f"{k}={v}" for k, v in MODEL.items())]
+MODEL = {**SMALL, "drop_path": 0.2}
+SETS = [*PLAN, *(f"{k}={json.dumps(v)}" for k, v in MODEL.items())]
 TIMES = {"time", "seconds", "images_per_second"}
 
 
@@ -53,7 +54,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             return subprocess.Popen(command(name, *more), cwd=folder, env=env, stdout=log, stderr=log)
 
     process = start("killed")
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 480
     while not (folder / "killed" / LAST).exists():
         assert process.poll() is None and time.monotonic() < deadline, (folder / "killed.log").read_text()
         time.sleep(0.02)
@@ -65,7 +66,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(folder / "killed", folder / "resumed")
     others = {"whole": start("whole"), "resumed": start("resumed", "--resume")}
     for name, other in others.items():
-        assert other.wait(timeout=240) == 0, (folder / f"{name}.log").read_text()
+        assert other.wait(timeout=480) == 0, (folder / f"{name}.log").read_text()
     return folder
 
 
