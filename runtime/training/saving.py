@@ -14,7 +14,7 @@ from runtime.run.directory import Keeper
 from runtime.training.average import averaged
 from runtime.training.job import Job
 from runtime.training.ledger import Ledger
-from runtime.training.state import settle, take
+from runtime.training.state import gathered_alone, statistics, take
 
 
 class Saver:
@@ -36,22 +36,31 @@ class Saver:
     def keep(self, epoch: int, step: int, metrics: dict[str, Any], *, over: bool) -> None:
         """Write the checkpoint; `over`: nothing of this epoch is left to do, otherwise nothing has validated it."""
         self._ledger.read()
-        settle(self._cell, self._graph, self._job.world, self._step)
-        arrays = read(self._cell, self._graph)
+        world, arrays, ema = self._job.world, read(self._cell, self._graph), averaged(self._step)
+        own = statistics(arrays, self._graph)
+        each = world.each({**own, **gathered_alone(self._step, own)})
+        arrays |= world.mean(own)
+        if ema is not None:
+            ema |= world.mean(statistics(ema, self._graph))
         if not all(np.isfinite(a).all() for a in arrays.values()):
             raise CmtError(
                 "CMT-702",
                 "a weight is no longer a finite number; nothing was overwritten",
                 hint="lower schedule.lr, lengthen the warm-up, or set train.clip_norm=1",
             )
-        if not self._job.world.first:
+        if not world.first:
             return
         source = self._job.source
-        loop = {"over": over, "images": [source.train_size, source.val_size], **self._ledger.state()}
+        loop = {
+            "over": over,
+            "images": [source.train_size, source.val_size],
+            "workers": world.size,
+            **self._ledger.state(),
+        }
         self._keeper.keep(
             Checkpoint(
                 arrays=arrays,
-                ema=averaged(self._step),
+                ema=ema,
                 spec_text=self._job.spec.resolved(),
                 fingerprint=self._graph.fingerprint,
                 classes=source.classes,
@@ -61,6 +70,6 @@ class Saver:
                 step=step,
                 source=source.name,
             ),
-            take(self._step),
+            take(self._step, each),
             loop,
         )
