@@ -34,4 +34,8 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-810": "a setting of a MindCV file that this version does not carry out",
     "CMT-811": "no model is named, neither by the command nor by the recipe",
     "CMT-812": "a directory holds no run to report on",
+    "CMT-803": "the recipe names a part that the model does not have",
+    "CMT-804": "the device cannot compute in the recipe's precision",
+    "CMT-805": "the checkpoint to start from does not fit the model",
+    "CMT-806": "the checkpoint holds no averaged weights",
 }

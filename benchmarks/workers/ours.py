@@ -1,4 +1,4 @@
-"""Our step and inference: PROFILE MODEL BATCH STEPS."""
+"""Our step and inference: PROFILE MODEL BATCH STEPS [RECIPE OVERRIDE]…; without the published moving average."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def main() -> None:
     spec = load(model, set={"profile": profile})
     graph = build(spec)
     cell = to_cell(graph)
-    step = train_step(cell, graph, load_recipe("cmt_s"), decay_all=False)
+    step = train_step(cell, graph, load_recipe("cmt_s", overrides=("train.ema=null", *sys.argv[5:])), False)
     random = np.random.default_rng(0)
     images = ms.Tensor(random.standard_normal((batch, *graph.input.type.sizes)).astype(np.float32))
     labels = random.integers(0, spec.classes, batch)

@@ -18,6 +18,7 @@ M = TypeVar("M", bound=BaseModel)
 _MISSING = {"missing", "missing_argument", "missing_keyword_only_argument"}
 _SUBJECT = re.compile("^(Input|String|List|Dictionary|Tuple) should")
 _PATTERN = f"should match pattern '{NAME}'"
+_TAGS = {"union_tag_invalid", "union_tag_not_found"}
 _UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
 
 
@@ -63,8 +64,20 @@ def _problem(
     last = str(loc[-1]) if loc else ""
     if kind in _UNKNOWN:
         place = place_of(tree, loc, key=True)
-        hint = did_you_mean(last, _fields(known, loc[:-1]))
-        return loc, Problem("CMT-110", f"unknown key '{last}'", place, path, hint)
+        names = _fields(known, loc[:-1])
+        if last in names:  # another branch of a union has it; pydantic names the branch before the key
+            kind_, near = f" of {item['loc'][-2]}", ""
+        else:
+            kind_, near = "", did_you_mean(last, names)
+        return loc, Problem("CMT-110", f"unknown key '{last}'{kind_}", place, path, near)
+    if kind in _TAGS:
+        key = str(item["ctx"]["discriminator"]).strip("'")
+        if kind == "union_tag_not_found":
+            return (*loc, key), Problem(
+                "CMT-112", f"'{key}' is missing", place_of(tree, loc), f"{path}.{key}"
+            )
+        wrong = f"should be {item['ctx']['expected_tags']}, not '{item['ctx']['tag']}'"
+        return (*loc, key), Problem("CMT-111", wrong, place_of(tree, (*loc, key)), f"{path}.{key}")
     place = place_of(tree, loc)
     if kind in _MISSING:
         return loc, Problem("CMT-112", f"'{last}' is missing", place, path)

@@ -18,6 +18,8 @@ from runtime.checkpoint.container import NUMPY, Header, damaged, encode, read_co
 FORMAT = 3
 """1 and 2, before any release, kept their checksum elsewhere."""
 KIND = "cmt-dsl checkpoint"
+AVERAGED = "ema:"
+"""Before the path of an averaged weight."""
 OWN_KINDS = "cmt-dsl "
 """What the kinds of all files that `save_arrays` writes begin with."""
 SEAL = b'{"__metadata__":{"sha256":"'
@@ -40,13 +42,26 @@ class Checkpoint:
     versions: dict[str, str] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
     """How it was made, where not by training: {"by": "cmt average", "from": […], …}."""
+    ema: dict[str, np.ndarray] | None = None
+
+    def weights(self, which: str = "raw") -> dict[str, np.ndarray]:
+        """The "raw" weights, or the "ema" of them; CMT-806 if the run kept no average."""
+        if which == "raw":
+            return self.arrays
+        if self.ema is None:
+            raise CmtError(
+                "CMT-806",
+                "the checkpoint holds no averaged weights: its run kept none",
+                hint="use its raw weights, or train with train.ema",
+            )
+        return self.ema
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Write atomically: after a crash at any moment `path` holds the old file or the new one. CMT-606 on failure."""
     header = {
         "kind": KIND,
-        "format": str(FORMAT),
+        "format": str(FORMAT if checkpoint.ema is not None else 1),
         "spec": checkpoint.spec_text,
         "fingerprint": checkpoint.fingerprint,
         "classes": json.dumps(checkpoint.classes, ensure_ascii=False),
@@ -58,7 +73,8 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
         "versions": json.dumps(checkpoint.versions),
         "origin": json.dumps(checkpoint.origin, ensure_ascii=False),
     }
-    save_arrays(path, checkpoint.arrays, header)
+    averaged = {AVERAGED + path: value for path, value in (checkpoint.ema or {}).items()}
+    save_arrays(path, {**checkpoint.arrays, **averaged}, header)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
@@ -77,8 +93,10 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
             f"{path} has checkpoint format {header['format']}, this version reads {FORMAT}",
             hint="upgrade cmt-dsl",
         )
+    ema = {n.removeprefix(AVERAGED): a for n, a in arrays.items() if n.startswith(AVERAGED)}
     return Checkpoint(
-        arrays=arrays,
+        arrays={n: a for n, a in arrays.items() if not n.startswith(AVERAGED)},
+        ema=ema or None,
         spec_text=take.text("spec"),
         fingerprint=take.text("fingerprint"),
         classes=tuple(take.json("classes", list)),

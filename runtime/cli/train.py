@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +40,13 @@ Distributed = Annotated[
 Data = Annotated[str, typer.Option(help="'digits', or a folder with train/CLASS/*.jpg and val/CLASS/*.jpg.")]
 
 
+class Weights(str, Enum):
+    """Which weights of a checkpoint."""
+
+    raw = "raw"
+    ema = "ema"
+
+
 def train(
     recipe: Annotated[str, typer.Option(help="Recipe: a shipped name, or a YAML file (ours or MindCV's).")],
     data: Data,
@@ -53,6 +61,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in OUT, exactly, from its last checkpoint.")
     ] = False,
+    init: Annotated[
+        Path | None, typer.Option(help="Checkpoint to start from; short for --set train.init=FILE.")
+    ] = None,
     distributed: Distributed = None,
     as_json: Json = False,
 ) -> None:
@@ -62,11 +73,10 @@ def train(
     console = _console(as_json)
     if resume and overwrite:
         raise typer.BadParameter("--resume continues a run, --overwrite replaces it: give one of them")
+    sets = (*(set or ()), *(() if init is None else (f"train.init={json.dumps(str(init))}",)))
     try:
         with Watch() as watch:  # before anything starts threads
-            summary = _train(
-                spec, recipe, data, out, tuple(set or ()), overwrite, resume, distributed, console, watch
-            )
+            summary = _train(spec, recipe, data, out, sets, overwrite, resume, distributed, console, watch)
     except Stopped as stop:
         where = (
             f"weights saved in {stop.checkpoint}" if stop.checkpoint else "no step was done, nothing saved"
@@ -104,7 +114,9 @@ def _train(
     from runtime.device.world import join, processes
     from runtime.recipe.read import check_against_data, is_recipe_path, load_recipe, named_model, remarks
     from runtime.run.directory import LAST, LOG, open_run, require_free
+    from runtime.training.finetune import starting_point
     from runtime.training.resume import find, reopen_run, require_same
+    from runtime.training.selection import check_against_model
 
     point = find(out) if resume else None
     plan = load_recipe(recipe, overrides=tuple(s for s in sets if is_recipe_path(s)))
@@ -122,6 +134,10 @@ def _train(
     graph = build(model)  # shape errors before the run directory is touched
     workers = processes(distributed)
     check_against_data(plan, source.train_size, workers)
+    check_against_model(plan, graph)
+    if point is None:
+        for line in starting_point(plan, graph).says:
+            _say(console, line)
     if point:
         require_same(point, model, graph.fingerprint, plan, source, workers)
         require_fit(out / LAST, graph, point.checkpoint.arrays)
@@ -149,6 +165,9 @@ def validate(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of a run.")],
     data: Data,
     batch: Annotated[int | None, typer.Option(min=1, help="Images at once; default: as in training.")] = None,
+    weights: Annotated[
+        Weights, typer.Option(help="The weights as they were, or their moving average.")
+    ] = Weights.raw,
     distributed: Distributed = None,
     as_json: Json = False,
 ) -> None:
@@ -159,12 +178,12 @@ def validate(
     from runtime.training.validate import restore
     from runtime.training.validate import validate as run
 
-    restore(checkpoint)  # a bad file is reported before MindSpore loads
+    restore(checkpoint)[0].weights(weights.value)  # a bad file is reported before MindSpore loads
     console = _console(as_json)
-    _say(console, f"validating {checkpoint} on {data}")
+    _say(console, f"validating {checkpoint} ({weights.value} weights) on {data}")
     with temporary_log("validate") as log, native_noise_to(log), native_errors(log):
         world = join(DeviceGroup(), distributed)
-        found = run(checkpoint, data, batch, world=world)
+        found = run(checkpoint, data, batch, weights=weights.value, world=world)
     if not world.first:
         return
     if as_json:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 PIECE = re.compile(r"([a-z]+)(\d+(?:\.\d+)?)\Z")  # of randaug-m9-mstd0.5
 
 
+SINK = "dataset_sink_mode True: --set train.sink=8 loops over batches on the device; its gain on Ascend was never measured"
+
+
 def model(r: Reading) -> None:
     """Which model, and at which size."""
     name, size = r.values["model"], r.values["image_resize"]
@@ -44,7 +47,7 @@ def run(r: Reading) -> None:
     elif r.given("distribute"):
         note("distribute False: under msrun, --no-distributed says so")
     if v["dataset_sink_mode"]:
-        r.done.pending.append("dataset_sink_mode True (steps are fed one by one: slower at most)")
+        r.done.pending.append(SINK)
     if v["ckpt_save_policy"].lower() != "top_k" and v["keep_checkpoint_max"]:
         note("keep_checkpoint_max counts the best epochs, not the latest; the last one is kept besides")
 

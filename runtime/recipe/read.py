@@ -12,6 +12,9 @@ from cmt_dsl.spec.tree import Map, Tree, place_of
 from runtime.recipe.mindcv import imported, is_mindcv
 from runtime.recipe.schema import AugmentGroup, Recipe
 
+ALTERNATIVES = ("optimizer", "device.loss_scale")
+"""Groups of several kinds: a whole mapping given for one replaces what the file says."""
+
 
 def load_recipe(
     name_or_path: str, sets: dict[str, Any] | None = None, overrides: tuple[str, ...] = ()
@@ -55,6 +58,8 @@ def _put(tree: Map, path: str, value: Tree) -> Map:
     *groups, last = path.split(".")
     if path.startswith("model.set."):  # its keys are dotted paths themselves
         groups, last = ["model", "set"], path.removeprefix("model.set.")
+    if path in ALTERNATIVES and isinstance(value, Map):  # fields of the other kind must not stay
+        tree = _put(tree, path, from_value(None, value.place))
     at = value
     for key in reversed([*groups, last]):
         at = Map({key: at}, {key: value.place}, value.place)
@@ -113,7 +118,19 @@ def _contradictions(recipe: Recipe, tree: Tree) -> Iterator[Problem]:
             )
         if train.batch == 1:
             yield problem("augment.mix", "a batch of 1 has nothing to mix with", "--set augment.mix=null")
-    if device.amp != "O0" and device.loss_scale is None:
+    if train.recompute and device.mode == "pynative":
+        yield problem(
+            "train.recompute",
+            "recomputing is done by the graph compiler; mode pynative has none",
+            "--set train.recompute=[], or --set device.mode=graph",
+        )
+    if train.init is None and train.init_weights != "raw":
+        yield problem("train.init_weights", "there is no train.init to take them from", "--init CHECKPOINT")
+    if device.amp_dtype == "bfloat16" and device.amp == "O3":
+        yield problem(
+            "device.amp_dtype", "amp O3 in bfloat16: MindSpore's batch norm rejects it", "--set device.amp=O2"
+        )
+    if device.amp != "O0" and device.amp_dtype == "float16" and device.loss_scale is None:
         yield problem(
             "device.amp",
             f"amp {device.amp} without loss_scale: float16 gradients would vanish",
@@ -187,12 +204,23 @@ def decays_all(recipe: Recipe, profile: Mapping[str, Any]) -> bool:
 
 def check_against_data(recipe: Recipe, train_size: int, devices: int = 1) -> None:
     """Contradictions that only the data set reveals; CMT-505 or CMT-801."""
-    batch = recipe.train.batch * devices
+    if devices > 1 and recipe.train.sink > 1:
+        raise CmtError(
+            "CMT-801",
+            f"train.sink {recipe.train.sink} on {devices} workers: they agree on stopping after every step",
+            path="train.sink",
+            hint="--set train.sink=1",
+        )
+    batch = recipe.images_per_update(devices)
     if batch > train_size:
+        groups = recipe.train.accumulate * devices
         raise CmtError(
             "CMT-505",
-            f"a batch of {batch} is larger than the training set of {train_size} images",
-            hint=f"--set train.batch={max(1, train_size // (2 * devices))}",
+            f"a batch of {batch} is larger than the training set of {train_size} images"
+            + (f": train.batch {recipe.train.batch} × {groups} per update" if groups > 1 else ""),
+            hint=f"--set train.batch={max(1, train_size // (2 * groups))}"
+            if groups <= train_size
+            else "--set train.accumulate=1",
             path="train.batch",
         )
     peak = recipe.peak_lr(batch)

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Discriminator, Field, Tag
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
-Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
-Range = Annotated[list[Positive], Field(min_length=2, max_length=2)]
-
-
-class Group(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+from runtime.recipe.fields import Fraction, Group, NotNegative, Positive, Probability, Range
+from runtime.recipe.optimizer import OptimizerGroup
 
 
 class ModelGroup(Group):
@@ -105,18 +98,6 @@ class LossGroup(Group):
     label_smoothing: Fraction = Field(description="probability spread evenly over all classes")
 
 
-class OptimizerGroup(Group):
-    name: Literal["adamw"]
-    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = Field(
-        description="moment decay rates"
-    )
-    eps: Positive = Field(description="added to the root of the second moment, after bias correction")
-    weight_decay: NotNegative = Field(description="decoupled; multiplied by the learning rate of the step")
-    decay_norm_and_bias: bool | None = Field(
-        None, description="also decay norms and biases; null: as the profile says"
-    )
-
-
 class ScaledRate(Group):
     base: Positive = Field(description="learning rate at a global batch of `per`")
     per: int = Field(
@@ -141,11 +122,37 @@ class ScheduleGroup(Group):
     )
 
 
+class Average(Group):
+    """Exponential moving average of weights and running statistics, one step per update."""
+
+    decay: Fraction = Field(description="share of the average that an update keeps")
+    warmup: bool = Field(False, description="after t updates the share is at most (1 + t) / (10 + t)")
+
+
 class TrainGroup(Group):
     epochs: int = Field(ge=1, le=100_000, description="passes over the training set")
     batch: int = Field(ge=1, description="images per step and device; an incomplete last batch is left out")
+    accumulate: int = Field(
+        1, ge=1, le=10_000, description="batches per update; an incomplete last group is left out of an epoch"
+    )
     seed: int = Field(0, ge=0, lt=2**31, description="initial weights, order and augmentation")
     clip_norm: Positive | None = Field(None, description="largest global gradient norm; null: no clipping")
+    ema: Average | None = Field(None, description="moving average of the weights; null: none")
+    freeze: list[str] = Field(
+        default_factory=list, description="parts that stay as they are, by path: stem, stages.0, head.conv"
+    )
+    freeze_norm: bool = Field(
+        False, description="all batch norms use, and keep, their running statistics; their weights train"
+    )
+    recompute: list[str] = Field(
+        default_factory=list,
+        description="stages or blocks whose activations are computed again for the backward pass",
+    )
+    init: str | None = Field(
+        None, description="checkpoint whose weights the run starts from; null: the seed's"
+    )
+    init_weights: Literal["raw", "ema"] = Field("raw", description="which weights of that checkpoint")
+    sink: int = Field(1, ge=1, le=10_000, description="batches handed to the device at once")
     val_every: int = Field(
         1, ge=1, description="epochs between validations; the last epoch is always validated"
     )
@@ -163,9 +170,24 @@ class TrainGroup(Group):
     )
 
 
-class LossScale(Group):
+class DynamicScale(Group):
     initial: Positive = Field(description="first loss scale; halved on overflow")
-    window: int = Field(ge=1, description="steps without overflow after which it doubles")
+    window: int = Field(ge=1, description="updates without overflow after which it doubles")
+
+
+class FixedScale(Group):
+    fixed: Positive = Field(description="loss scale of the whole run; updates that overflow are left out")
+
+
+def _scale_kind(value: Any) -> str:
+    keys = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+    return "a fixed scale" if "fixed" in keys else "a dynamic scale"
+
+
+LossScale = Annotated[
+    Annotated[DynamicScale, Tag("a dynamic scale")] | Annotated[FixedScale, Tag("a fixed scale")],
+    Discriminator(_scale_kind),
+]
 
 
 class DeviceGroup(Group):
@@ -179,9 +201,12 @@ class DeviceGroup(Group):
         None, description="MindSpore's compilation level; null: its own"
     )
     amp: Literal["O0", "O2", "O3"] = Field(
-        "O0", description="O0 float32; O2 float16 but for norms; O3 float16"
+        "O0", description="O0 float32; O2 amp_dtype but for norms; O3 amp_dtype"
     )
-    loss_scale: LossScale | None = Field(None, description="dynamic loss scaling; required by amp O2 and O3")
+    amp_dtype: Literal["float16", "bfloat16"] = Field(
+        "float16", description="what amp O2 and O3 compute in; bfloat16 does not run on the CPU"
+    )
+    loss_scale: LossScale | None = Field(None, description="{initial, window} or {fixed}; float16 needs one")
 
 
 class Recipe(Group):
@@ -211,6 +236,14 @@ class Recipe(Group):
     def peak_lr(self, global_batch: int) -> float:
         lr = self.schedule.lr
         return lr.base * global_batch / lr.per if isinstance(lr, ScaledRate) else lr
+
+    def images_per_update(self, devices: int = 1) -> int:
+        """The global batch that learning rates are given for."""
+        return self.train.batch * self.train.accumulate * devices
+
+    def steps_per_epoch(self, train_size: int, devices: int = 1) -> int:
+        """Batches of one device in an epoch: whole groups of `train.accumulate` alone."""
+        return train_size // self.images_per_update(devices) * self.train.accumulate
 
     def resolved(self) -> dict[str, Any]:
         """Everything filled in, as plain data."""

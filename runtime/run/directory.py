@@ -126,7 +126,8 @@ class Metrics:
 
 
 class Keeper:
-    """Writes last.safetensors, its optimiser state, best.safetensors when top-1 rises, and the `keep` best epochs.
+    """Writes last.safetensors, its optimiser state, best.safetensors when top-1 (raw or averaged) rises, and the `keep`
+    best epochs.
 
     A kill at any moment leaves last.safetensors with an optimiser state of its step, the last or the previous one, and
     the kept epochs that this state lists. `loop` is what a resumed run finds there.
@@ -152,7 +153,8 @@ class Keeper:
         `loop` is what the training loop needs to go on, as JSON.
         """
         checkpoint = replace(checkpoint, versions=versions())
-        top1 = checkpoint.metrics.get("top1")
+        found = [checkpoint.metrics.get(name) for name in ("top1", "ema_top1")]
+        top1 = max((value for value in found if value is not None), default=None)
         better = top1 is not None and (self.best is None or top1 > self.best)
         if better:
             self.best = top1

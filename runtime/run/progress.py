@@ -32,6 +32,8 @@ def epoch_line(epoch: int, epochs: int, values: dict[str, Any]) -> str:
             f"top-1 {values['top1']:.2%}",
             f"top-5 {values['top5']:.2%}",
         ]
+    if "ema_top1" in values:
+        parts.append(f"ema top-1 {values['ema_top1']:.2%}")
     if values["images_per_second"]:
         parts.append(f"{values['images_per_second']:.0f} img/s")
     return "  ".join(parts)

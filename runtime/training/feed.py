@@ -18,6 +18,7 @@ class Feed:
         self._ms = mindspore()
         self._smoothing, self._mix = recipe.loss.label_smoothing, recipe.augment.mix
         self._classes, self._rates, self._steps = classes, rates, steps_per_epoch
+        self._group = recipe.train.accumulate
         self._seed = world.seed(recipe.train.seed)
 
     def tensors(self, batch: Batch, done: int) -> tuple[Any, Any, Any]:
@@ -25,5 +26,5 @@ class Feed:
         targets = soft_targets(batch.labels, self._classes, self._smoothing)
         epoch, step = divmod(done, self._steps)
         images, targets = mixed_batch(batch.images, targets, self._mix, self._seed, epoch + 1, step)
-        lr = self._ms.Tensor(self._rates[done], self._ms.float32)
+        lr = self._ms.Tensor(self._rates[done // self._group], self._ms.float32)
         return self._ms.Tensor(images), self._ms.Tensor(targets), lr

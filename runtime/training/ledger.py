@@ -13,14 +13,20 @@ class Ledger:
     """Collects results without waiting for the device.
 
     `failed` is told a loss that ends the run, and raises; `told` how many steps were read, and the losses of those
-    that counted.
+    that counted. Under a loss scale (`scaled`) a loss that is no number is an overflow: its step counts as left out.
     """
 
-    def __init__(self, failed: Callable[[float], object], told: Callable[[int, list[float]], object]):
+    def __init__(
+        self,
+        failed: Callable[[float], object],
+        told: Callable[[int, list[float]], object],
+        *,
+        scaled: bool = False,
+    ):
         self.losses: list[float] = []  # of the epoch so far
         self.waiting: list[Any] = []  # results of steps, not read yet
         self.skipped = self.overflows = 0
-        self._failed, self._told = failed, told
+        self._failed, self._told, self._scaled = failed, told, scaled
 
     @property
     def last(self) -> float | None:
@@ -31,6 +37,7 @@ class Ledger:
         count, before = len(self.waiting), len(self.losses)
         for loss, applied in self.waiting:
             value, counts = float(loss.asnumpy()), bool(applied.asnumpy())
+            counts = counts and (math.isfinite(value) or not self._scaled)
             if not counts:
                 self.skipped, self.overflows = self.skipped + 1, self.overflows + 1
             elif math.isfinite(value):

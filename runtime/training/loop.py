@@ -28,7 +28,7 @@ from runtime.training.feed import Feed
 from runtime.training.job import Job
 from runtime.training.ledger import Ledger
 from runtime.training.resume import Point
-from runtime.training.schedule import learning_rates
+from runtime.training.schedule import rates
 
 
 def train(job: Job) -> dict[str, Any]:
@@ -48,7 +48,9 @@ def train(job: Job) -> dict[str, Any]:
 class _Run:
     def __init__(self, job: Job):
         from cmt_dsl import build, to_cell
+        from runtime.training.finetune import starting_point
         from runtime.training.saving import Saver
+        from runtime.training.sink import sunk
         from runtime.training.state import equalise
         from runtime.training.step import in_precision, train_step
 
@@ -60,17 +62,21 @@ class _Run:
         seed = recipe.train.seed
         mindspore().set_seed(seed)
         self.graph = build(spec)
-        self.cell = to_cell(self.graph, seed=seed, file=job.out / MODEL if world.first else None)
-        self.net = in_precision(self.cell, recipe.device.amp)
+        start = None if job.resume else starting_point(recipe, self.graph).arrays
+        file = job.out / MODEL if world.first else None
+        self.cell = to_cell(self.graph, seed=seed, weights=start, file=file)
+        self.net = in_precision(self.cell, recipe.device.amp, recipe.device.amp_dtype)
         self.step = train_step(self.net, self.graph, recipe, decays_all(recipe, spec.profile_values), world)
+        self.fed = sunk(self.step, recipe.train.sink)
         self.batch, self.epochs = recipe.train.batch, recipe.train.epochs
-        self.everyone = self.batch * world.size
-        self.steps = source.train_size // self.everyone
-        schedule = recipe.schedule.model_dump(exclude={"lr", "may_end_early"})
-        self.peak = recipe.peak_lr(self.everyone)
-        self.rates = learning_rates(self.peak, steps_per_epoch=self.steps, epochs=self.epochs, **schedule)
+        self.everyone, self.group = self.batch * world.size, recipe.train.accumulate
+        self.steps = recipe.steps_per_epoch(source.train_size, world.size)
+        self.peak, self.rates = rates(recipe, source.train_size, world.size)
         self.feed = Feed(recipe, spec.classes, self.rates, self.steps, world)
-        self.done, self.ledger = 0, Ledger(self._diverged, self._told)
+        self.done, self.ledger = (
+            0,
+            Ledger(self._diverged, self._told, scaled=recipe.device.loss_scale is not None),
+        )
         self.saver = Saver(job, self.graph, self.cell, self.step, self.ledger)
         self.first_epoch, self.compile_seconds = 1, 0.0
         self.metrics_now: dict[str, Any] = {}
@@ -103,7 +109,8 @@ class _Run:
         with Progress(self.job.console, total, self.epochs, self.everyone, self.done) as self.progress:
             self.progress.say(
                 f"{self.source.train_size} images, {self.epochs} epochs of {self.steps} steps of "
-                f"{self.everyone}, peak learning rate {self.peak:.3g}, on {on(self.device, self.world)}"
+                f"{self.everyone}{f', an update every {self.group}' if self.group > 1 else ''}, "
+                f"peak learning rate {self.peak:.3g}, on {on(self.device, self.world)}"
             )
             if self.done:
                 self.progress.say(f"resuming after step {self.done} of {total}")
@@ -140,7 +147,7 @@ class _Run:
         batches = self.source.train(self.batch, self.recipe.train.seed, epoch, self.world.shard)
         if skip == self.steps:
             batches = iter(())
-        for batch in itertools.islice(batches, skip, None):  # those done before have drawn their augmentation
+        for batch in itertools.islice(batches, skip, self.steps):  # those done before draw too
             self.agreement.check()
             self.pulse.beat("stepping" if self.compile_seconds else "compiling", self.done)
             if not self.compile_seconds:
@@ -161,7 +168,7 @@ class _Run:
             "epoch": epoch,
             "step": self.done,
             "train_loss": float(np.mean(losses)) if losses else None,
-            "lr": self.rates[self.done - 1],
+            "lr": self.rates[(self.done - 1) // self.group],
             "skipped_steps": self.ledger.skipped,
             "seconds": round(seconds, 3),
             "images_per_second": round(timed * self.everyone / seconds, 1) if timed else None,
@@ -187,12 +194,12 @@ class _Run:
         self.log.pace.start()
 
     def _step(self, batch: Any) -> Any:
-        loss, applied = self.step(*self.feed.tensors(batch, self.done))
+        loss, applied = self.fed(*self.feed.tensors(batch, self.done))
         self.done += 1
         return self.agreement.loss(loss), applied
 
     def _told(self, count: int, losses: list[float]) -> None:
-        self.log.steps(self.done, count, losses, self.rates[self.done - 1], self.step)
+        self.log.steps(self.done, count, losses, self.rates[(self.done - 1) // self.group], self.step)
 
     def _diverged(self, loss: float) -> None:
         kept = f"; the last good weights are in {self.saver.last}" if self.saver.last.exists() else ""
@@ -203,7 +210,7 @@ class _Run:
         )
 
     def _validate(self) -> dict[str, Any]:
-        from runtime.training.evaluate import evaluate
+        from runtime.training.average import measure
         from runtime.training.state import settle
 
         def look(done: int) -> None:
@@ -212,10 +219,8 @@ class _Run:
             self.pulse.beat("validating", done)
             self.progress.aside(f"validating {done * self.world.size}/{self.source.val_size}")
 
-        settle(self.cell, self.graph, self.world)
-        found = evaluate(self.net, self.source, self.batch, look, self.world)
-        named = {"top1": "top1", "top5": "top5", "val_loss": "loss", "images": "images"}
-        return {name: found[key] for name, key in named.items()}
+        settle(self.cell, self.graph, self.world, self.step)
+        return measure(self.net, self.step.average, self.source, self.batch, look, self.world)
 
     def _keep(self, epoch: int, *, over: bool) -> None:
         self.pulse.beat("saving", self.done)

@@ -1,8 +1,9 @@
-"""AdamW, exactly as defined: decoupled decay, both moments bias-corrected."""
+"""AdamW, exactly as defined: decoupled decay, both moments bias-corrected. And the choice of an optimiser."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -22,14 +23,16 @@ _update = ops.MultitypeFuncGraph("adamw_update")
     "Tensor",
     "Tensor",
     "Bool",
+    "Number",
     "Tensor",
     "Tensor",
     "Tensor",
     "Tensor",
 )
-def _update_one(kernel, beta1, beta2, lr, eps, decay, decayed, weight, m, v, gradient):
-    rate = decay if decayed else 0.0
-    return ops.depend(True, kernel(weight, m, v, lr, beta1, beta2, eps, rate, gradient))
+def _update_one(kernel, beta1, beta2, lr, eps, decay, decayed, factor, weight, m, v, gradient):
+    share = decay if decayed else 0.0
+    rate = lr if factor == 1.0 else lr * factor
+    return ops.depend(True, kernel(weight, m, v, rate, beta1, beta2, eps, share, gradient))
 
 
 class AdamW(nn.Cell):
@@ -39,13 +42,15 @@ class AdamW(nn.Cell):
     kernel is given: with c1 = 1 - beta1^t and c2 = 1 - beta2^t,
     lr' = lr sqrt(c2) / c1, eps' = eps sqrt(c2), decay' = decay c1 / sqrt(c2). One kernel per tensor, any device.
 
-    construct(gradients, lr [] f32) -> bool. `decayed[i]` says whether parameter i is subject to weight decay.
+    construct(gradients, lr [] f32) -> bool. `decayed[i]` says whether parameter i is subject to weight decay;
+    `factors[i]` multiplies its learning rate, and with it its decay.
     """
 
     def __init__(
         self,
         parameters: Sequence[Parameter],
         decayed: Sequence[bool],
+        factors: Sequence[float] | None = None,
         *,
         beta1: float,
         beta2: float,
@@ -54,7 +59,7 @@ class AdamW(nn.Cell):
     ):
         super().__init__(auto_prefix=False)
         self.weights = ParameterTuple(parameters)
-        self.decayed = tuple(bool(d) for d in decayed)
+        self.decayed, self.factors = per_parameter(parameters, decayed, factors)
         self.m = self.weights.clone(prefix="adamw.m", init="zeros")
         self.v = self.weights.clone(prefix="adamw.v", init="zeros")
         self.steps = Parameter(Tensor(0, ms.int32), name="adamw.steps", requires_grad=False)
@@ -62,9 +67,9 @@ class AdamW(nn.Cell):
         # The kernel weighs gradients with a float32 1 - beta; the same number here cancels its rounding
         self.c1 = Parameter(Tensor(0.0, ms.float32), name="adamw.c1", requires_grad=False)
         self.c2 = Parameter(Tensor(0.0, ms.float32), name="adamw.c2", requires_grad=False)
-        self.beta1, self.rest1 = _scalar(beta1), _scalar(1 - np.float32(beta1))
-        self.beta2, self.rest2 = _scalar(beta2), _scalar(1 - np.float32(beta2))
-        self.eps, self.decay = _scalar(eps), _scalar(weight_decay)
+        self.beta1, self.rest1 = scalar(beta1), scalar(1 - np.float32(beta1))
+        self.beta2, self.rest2 = scalar(beta2), scalar(1 - np.float32(beta2))
+        self.eps, self.decay = scalar(eps), scalar(weight_decay)
         self.kernel = ops.AdamWeightDecay()
         self.each = ops.HyperMap()
         self.one = Tensor(1, ms.int32)
@@ -84,6 +89,7 @@ class AdamW(nn.Cell):
                 self.decay * c1 / root,
             ),
             self.decayed,
+            self.factors,
             self.weights,
             self.m,
             self.v,
@@ -93,10 +99,50 @@ class AdamW(nn.Cell):
         ok = ops.depend(ok, ops.assign(self.c2, c2))
         return ops.depend(ok, ops.assign_add(self.steps, self.one))
 
+    def carried(self) -> list[Parameter]:
+        """What it carries from step to step."""
+        return [*self.m, *self.v, self.steps, self.c1, self.c2]
 
-def _scalar(value: float) -> Tensor:
+
+def per_parameter(
+    parameters: Sequence[Parameter], decayed: Sequence[bool], factors: Sequence[float] | None
+) -> tuple[tuple[bool, ...], tuple[float, ...]]:
+    """(whether each parameter decays, the factor of its learning rate), as constants of a graph."""
+    rates = [1.0] * len(parameters) if factors is None else factors
+    if not len(parameters) == len(decayed) == len(rates):
+        raise ValueError(f"{len(parameters)} parameters, {len(decayed)} decays, {len(rates)} factors")
+    return tuple(bool(d) for d in decayed), tuple(float(f) for f in rates)
+
+
+def scalar(value: float) -> Tensor:
     return Tensor(np.float32(value), ms.float32)
 
 
-def state_parameters(optimizer: AdamW) -> list[Parameter]:
-    return [*optimizer.m, *optimizer.v, optimizer.steps, optimizer.c1, optimizer.c2]
+def make_optimizer(
+    group: Any, parameters: Sequence[Parameter], decayed: Sequence[bool], factors: Sequence[float]
+) -> nn.Cell:
+    """The optimiser that a recipe's `optimizer` group names, over `parameters`."""
+    if group.name == "sgd":
+        from runtime.training.sgd import Sgd
+
+        return Sgd(
+            parameters,
+            decayed,
+            factors,
+            momentum=group.momentum,
+            nesterov=group.nesterov,
+            weight_decay=group.weight_decay,
+        )
+    from runtime.training.lamb import Lamb
+
+    made = {"adamw": AdamW, "lamb": Lamb}[group.name]
+    beta1, beta2 = group.betas
+    return made(
+        parameters,
+        decayed,
+        factors,
+        beta1=beta1,
+        beta2=beta2,
+        eps=group.eps,
+        weight_decay=group.weight_decay,
+    )

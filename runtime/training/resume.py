@@ -17,7 +17,16 @@ from runtime.data.source import Source
 from runtime.recipe.schema import Recipe
 from runtime.run.directory import LAST, METRICS, OPTIMIZER, OWN, PREVIOUS, STATE_KIND, clear_epochs
 
-FREE = ("doc", "pending", "notes", "model.name", "train.log_every", "train.save_every", "train.keep")
+FREE = (
+    "doc",
+    "pending",
+    "notes",
+    "model.name",
+    "train.log_every",
+    "train.save_every",
+    "train.keep",
+    "train.sink",
+)
 """Recipe fields that change no number of a run."""
 
 
@@ -108,10 +117,8 @@ def require_same(
     if was != workers:
         hint = f"cmt launch --workers {was} -- train … --resume" if was > 1 else "run it without cmt launch"
         raise _other(f"the run has {was} workers, this one {workers}: its batches would be others", hint)
-    if (
-        point.step >= recipe.train.epochs * (source.train_size // (recipe.train.batch * workers))
-        and point.loop["over"]
-    ):
+    steps = recipe.steps_per_epoch(source.train_size, workers)
+    if point.step >= recipe.train.epochs * steps and point.loop["over"]:
         raise CmtError(
             "CMT-706",
             f"the run is complete: {recipe.train.epochs} epochs, {point.step} steps",

@@ -11,9 +11,10 @@ from cmt_dsl.errors import CmtError
 from cmt_dsl.lower.weights import read
 from runtime.checkpoint.file import Checkpoint
 from runtime.run.directory import Keeper
+from runtime.training.average import averaged
 from runtime.training.job import Job
 from runtime.training.ledger import Ledger
-from runtime.training.state import statistics, take
+from runtime.training.state import gathered_alone, statistics, take
 
 
 class Saver:
@@ -35,10 +36,12 @@ class Saver:
     def keep(self, epoch: int, step: int, metrics: dict[str, Any], *, over: bool) -> None:
         """Write the checkpoint; `over`: nothing of this epoch is left to do, otherwise nothing has validated it."""
         self._ledger.read()
-        world, arrays = self._job.world, read(self._cell, self._graph)
+        world, arrays, ema = self._job.world, read(self._cell, self._graph), averaged(self._step)
         own = statistics(arrays, self._graph)
-        each = world.each(own)
+        each = world.each({**own, **gathered_alone(self._step, own)})
         arrays |= world.mean(own)
+        if ema is not None:
+            ema |= world.mean(statistics(ema, self._graph))
         if not all(np.isfinite(a).all() for a in arrays.values()):
             raise CmtError(
                 "CMT-702",
@@ -57,6 +60,7 @@ class Saver:
         self._keeper.keep(
             Checkpoint(
                 arrays=arrays,
+                ema=ema,
                 spec_text=self._job.spec.resolved(),
                 fingerprint=self._graph.fingerprint,
                 classes=source.classes,

@@ -1,8 +1,20 @@
-"""Learning rate of every step, as plain numbers: warm-up, then cosine."""
+"""Learning rate of every update, as plain numbers: warm-up, then cosine."""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runtime.recipe.schema import Recipe
+
+
+def rates(recipe: Recipe, train_size: int, devices: int = 1) -> tuple[float, list[float]]:
+    """(peak, rate of every update) of a run on `train_size` images; with accumulation an update takes several steps."""
+    peak = recipe.peak_lr(recipe.images_per_update(devices))
+    updates = train_size // recipe.images_per_update(devices)
+    schedule = recipe.schedule.model_dump(exclude={"lr", "may_end_early"})
+    return peak, learning_rates(peak, steps_per_epoch=updates, epochs=recipe.train.epochs, **schedule)
 
 
 def learning_rates(

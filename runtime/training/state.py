@@ -1,8 +1,8 @@
-"""All that a step Cell carries from step to step besides the weights, as arrays by name."""
+"""All that a step Cell carries from step to step besides the weights and their average, as arrays by name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,15 @@ from cmt_dsl.errors import CmtError
 from cmt_dsl.lower.mindspore.load import set_random_step, set_randomness
 from cmt_dsl.lower.weights import read, write
 from runtime.device.world import World
-from runtime.training.optim import state_parameters
 from runtime.training.resume import Point
 
 WORKER = "worker.{rank}:"
-"""Before the path of a running statistic: each worker has its own between two validations."""
+"""Before the name of what a worker has of its own between two validations."""
 
 
 def take(step: Any, each: Sequence[Mapping[str, np.ndarray]] = ()) -> dict[str, np.ndarray]:
     """Copies of moments, counters and loss scale, and the running statistics of `each` worker if there are several."""
-    own = {name: np.array(p.asnumpy(), copy=True) for name, p in _parameters(step).items()}
+    own = {name: np.array(p.asnumpy(), copy=True) for name, p in step.carried().items()}
     for rank, statistics in enumerate(each):
         own |= {WORKER.format(rank=rank) + path: value for path, value in statistics.items()}
     return own
@@ -31,9 +30,10 @@ def put(point: Point, cell: Any, graph: Any, step: Any, world: World) -> None:
     import mindspore as ms
 
     mark = WORKER.format(rank=world.rank)
-    statistics = {n.removeprefix(mark): a for n, a in point.state.items() if n.startswith(mark)}
-    write(cell, graph, {**point.checkpoint.arrays, **statistics})
-    parameters = _parameters(step)
+    own = {n.removeprefix(mark): a for n, a in point.state.items() if n.startswith(mark)}
+    held = statistics(point.checkpoint.arrays, graph)
+    write(cell, graph, {**point.checkpoint.arrays, **{n: a for n, a in own.items() if n in held}})
+    parameters = step.carried()
     state = {name: value for name, value in point.state.items() if not name.startswith("worker.")}
     found = {name: (value.shape, value.dtype) for name, value in state.items()}
     if found != {n: (tuple(p.shape), np.dtype(ms.dtype_to_nptype(p.dtype))) for n, p in parameters.items()}:
@@ -44,6 +44,11 @@ def put(point: Point, cell: Any, graph: Any, step: Any, world: World) -> None:
         )
     for name, parameter in parameters.items():
         parameter.set_data(ms.Tensor(state[name].copy()))
+    if step.average is not None:
+        step.average.write(point.checkpoint.ema)
+    for name, parameter in step.gathered_alone(tuple(held)).items():
+        if name in own:
+            parameter.set_data(ms.Tensor(own[name].copy()))
     set_random_step(cell, graph, point.step)
 
 
@@ -60,13 +65,19 @@ def statistics(arrays: Mapping[str, np.ndarray], graph: Any) -> dict[str, np.nda
     return {p.path: arrays[p.path] for p in graph.params if not p.trainable}
 
 
-def settle(cell: Any, graph: Any, world: World) -> None:
-    """Make the workers' running statistics one, their mean, before they validate."""
+def gathered_alone(step: Any, held: Iterable[str]) -> dict[str, np.ndarray]:
+    """Copies of what a worker's step gathered alone: sums of gradients, the average of the statistics `held`."""
+    return {n: np.array(p.asnumpy(), copy=True) for n, p in step.gathered_alone(tuple(held)).items()}
+
+
+def settle(cell: Any, graph: Any, world: World, step: Any) -> None:
+    """Make the workers' running statistics, and the average of them, one, their mean, before they validate."""
+    import mindspore as ms
+
     if world.size > 1:
         arrays = read(cell, graph)
-        write(cell, graph, {**arrays, **world.mean(statistics(arrays, graph))})
-
-
-def _parameters(step: Any) -> dict[str, Any]:
-    scale = {f"loss_{name}": getattr(step, name) for name in ("scale", "calm") if hasattr(step, name)}
-    return {p.name: p for p in state_parameters(step.optimizer)} | scale
+        own = statistics(arrays, graph)
+        write(cell, graph, {**arrays, **world.mean(own)})
+        means = world.mean(gathered_alone(step, own))
+        for name, parameter in step.gathered_alone(tuple(own)).items():
+            parameter.set_data(ms.Tensor(means[name]))

@@ -1,22 +1,30 @@
-"""One training step as one Cell: forward, loss, gradients, clipping, loss scale, update."""
+"""One training step as one Cell: forward, loss, gradients, accumulation, clipping, loss scale, update, average."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from cmt_dsl.errors import CmtError
+from runtime.device.collectives import gradient_mean
 from runtime.device.environment import mindspore
 from runtime.device.world import SOLO, World
-from runtime.recipe.schema import LossScale, Recipe
-from runtime.training.optim import AdamW
+from runtime.recipe.schema import DynamicScale, FixedScale, Recipe
+from runtime.training.average import Average
+from runtime.training.optim import make_optimizer
+from runtime.training.parts import freeze_norms, recompute
+from runtime.training.selection import check_against_model, frozen, layer_factors, recomputed
 
 ms = mindspore()
 from mindspore import Parameter, Tensor, amp, nn, ops  # noqa: E402
 
-from runtime.device.collectives import gradient_mean  # noqa: E402
-
 _times = ops.MultitypeFuncGraph("times")
 _square_sum = ops.MultitypeFuncGraph("square_sum")
+_add = ops.MultitypeFuncGraph("accumulate_add")
+_value = ops.MultitypeFuncGraph("accumulate_value")
+_clear = ops.MultitypeFuncGraph("accumulate_clear")
 
 
 @_times.register("Tensor", "Tensor")
@@ -27,6 +35,21 @@ def _times_one(factor, gradient):
 @_square_sum.register("Tensor")
 def _square_sum_one(gradient):
     return ops.square(gradient.astype(ms.float32)).sum()
+
+
+@_add.register("Tensor", "Tensor")
+def _add_one(total, gradient):
+    return ops.depend(True, ops.assign_add(total, ops.cast(gradient, total.dtype)))
+
+
+@_value.register("Tensor")
+def _value_one(total):
+    return total * 1.0
+
+
+@_clear.register("Tensor", "Tensor")
+def _clear_one(after, total):
+    return ops.depend(True, ops.assign(total, ops.depend(ops.zeros_like(total), after)))
 
 
 class Loss(nn.Cell):
@@ -55,113 +78,178 @@ class ScaledLoss(nn.Cell):
 
 
 class TrainStep(nn.Cell):
-    """construct(images, targets, lr []) -> (loss [], applied [] bool); weights and moments change in place."""
+    """construct(images, targets, lr []) -> (loss [], applied [] bool); weights and moments change in place.
 
-    def __init__(
-        self, net: nn.Cell, optimizer: AdamW, clip_norm: float | None, reduce: nn.Cell | None = None
-    ):
-        super().__init__(auto_prefix=False)
-        self.net, self.optimizer = net, optimizer
-        self.reduce = reduce if reduce is not None else nn.Identity()
-        self.grad = ops.value_and_grad(Loss(net), None, optimizer.weights)
-        self.clips = clip_norm is not None
-        self.limit = Tensor(clip_norm if clip_norm is not None else 1.0, ms.float32)
-        self.map = ops.HyperMap()
-
-    def construct(self, images, targets, lr):
-        loss, gradients = self.grad(images, targets)
-        gradients = self.reduce(gradients)
-        if self.clips:
-            gradients = self.clipped(gradients)
-        loss = ops.depend(loss, self.optimizer(gradients, lr))
-        return loss, Tensor(True)
-
-    def clipped(self, gradients):
-        norm = ops.sqrt(ops.addn(self.map(_square_sum, gradients)))
-        factor = ops.minimum(self.limit / (norm + 1e-6), Tensor(1.0, ms.float32))
-        return self.map(ops.partial(_times, factor), gradients)
-
-
-class ScaledTrainStep(nn.Cell):
-    """TrainStep with a dynamic loss scale: a step whose gradients overflow is left out and halves the scale."""
+    One call sees one micro-batch. Every `accumulate`-th call updates with the mean of the gradients since the last
+    update, which pass in this order through `reduce` (the mean over workers), the overflow check, clipping to the
+    global norm `clip_norm`, `optimizer`, `average`. With a loss `scale` an update whose gradients overflow is left out;
+    a dynamic scale is then halved, and doubled after `window` calm updates.
+    """
 
     def __init__(
         self,
         net: nn.Cell,
-        optimizer: AdamW,
-        clip_norm: float | None,
-        scale: LossScale,
-        reduce: nn.Cell | None = None,
+        optimizer: Any,
+        *,
+        clip_norm: float | None = None,
+        scale: DynamicScale | FixedScale | None = None,
+        accumulate: int = 1,
+        average: Average | None = None,
+        reducer: nn.Cell | None = None,
     ):
         super().__init__(auto_prefix=False)
-        self.net, self.optimizer = net, optimizer
-        self.reduce = reduce if reduce is not None else nn.Identity()
-        self.grad = ops.value_and_grad(ScaledLoss(Loss(net)), None, optimizer.weights)
+        self.net, self.optimizer, self.average, self.reducer = net, optimizer, average, reducer
+        self.scaled, self.dynamic = scale is not None, isinstance(scale, DynamicScale)
+        loss = Loss(net) if scale is None else ScaledLoss(Loss(net))
+        self.grad = ops.value_and_grad(loss, None, optimizer.weights)
         self.clips = clip_norm is not None
         self.limit = Tensor(clip_norm if clip_norm is not None else 1.0, ms.float32)
         self.map = ops.HyperMap()
-        self.window = Tensor(scale.window, ms.int32)
-        self.scale = Parameter(Tensor(scale.initial, ms.float32), name="loss_scale", requires_grad=False)
-        self.calm = Parameter(Tensor(0, ms.int32), name="loss_scale_calm_steps", requires_grad=False)
+        self.one = Tensor(1.0, ms.float32)
+        if scale is not None:
+            first = scale.initial if isinstance(scale, DynamicScale) else scale.fixed
+            self.scale = Parameter(Tensor(first, ms.float32), name="loss_scale", requires_grad=False)
+        if isinstance(scale, DynamicScale):
+            self.window = Tensor(scale.window, ms.int32)
+            self.calm = Parameter(Tensor(0, ms.int32), name="loss_scale_calm_steps", requires_grad=False)
+        self.accumulate = accumulate
+        self.share = Tensor(np.float32(1.0 / accumulate), ms.float32)
+        if accumulate > 1:
+            self.sums = optimizer.weights.clone(prefix="accumulated", init="zeros")
+            self.calls = Parameter(Tensor(0, ms.int32), name="accumulated_calls", requires_grad=False)
 
     def construct(self, images, targets, lr):
-        scale = self.scale.value()
-        scaled, gradients = self.grad(images, targets, scale)
-        gradients = self.reduce(gradients)  # an overflow anywhere is one everywhere
+        if self.scaled:
+            scale = self.scale.value()
+            loss, gradients = self.grad(images, targets, scale)
+            loss = loss / scale
+        else:
+            loss, gradients = self.grad(images, targets)
+        if self.accumulate == 1:
+            return loss, self.updated(gradients, lr)
+        return loss, self.gathered(gradients, lr)
+
+    def gathered(self, gradients, lr):
+        """Add to the sums; update where this call is the last of its group."""
+        ok = self.map(_add, self.sums, gradients)
+        calls = ops.depend(self.calls + 1, ok)
+        applied = Tensor(True)
+        if calls >= self.accumulate:
+            applied = self.updated(self.map(_value, self.sums), lr)
+            calls = ops.depend(ops.zeros_like(calls), self.map(ops.partial(_clear, applied), self.sums))
+        return ops.depend(applied, ops.assign(self.calls, calls))
+
+    def updated(self, gradients, lr):
+        """One update; whether it was applied."""
+        gradients = self.reduce(gradients)
+        if not self.scaled:
+            return self.applied(gradients, self.share, lr)
         finite = amp.all_finite(gradients)
-        factor = 1.0 / scale
-        if self.clips:
-            norm = ops.sqrt(ops.addn(self.map(_square_sum, gradients))) / scale
-            factor = factor * ops.minimum(self.limit / (norm + 1e-6), Tensor(1.0, ms.float32))
-        loss = scaled / scale
+        scale = self.scale.value()
+        done = finite
         if finite:
+            done = self.applied(gradients, self.share / scale, lr)
+        if self.dynamic:
+            done = ops.depend(done, self.rescaled(finite, scale))
+        return ops.depend(finite, done)
+
+    def reduce(self, gradients):
+        """The one place between the gradients of this worker and those that everything else sees."""
+        return gradients if self.reducer is None else self.reducer(gradients)
+
+    def applied(self, gradients, factor, lr):
+        """Multiply by `factor`, clip, update."""
+        if self.clips:
+            norm = ops.sqrt(ops.addn(self.map(_square_sum, gradients))) * factor
+            factor = factor * ops.minimum(self.limit / (norm + 1e-6), self.one)
+        if self.clips or self.scaled or self.accumulate > 1:
             gradients = self.map(ops.partial(_times, factor), gradients)
-            loss = ops.depend(loss, self.optimizer(gradients, lr))
+        done = ops.depend(Tensor(True), self.optimizer(gradients, lr))
+        if self.average is not None:
+            done = ops.depend(done, self.average())
+        return done
+
+    def rescaled(self, finite, scale):
         calm = ops.select(finite, self.calm + 1, ops.zeros_like(self.calm))
         grow = calm >= self.window
         other = ops.select(
             finite, ops.select(grow, scale * 2, scale), ops.maximum(scale / 2, ops.ones_like(scale))
         )
-        loss = ops.depend(loss, ops.assign(self.scale, other))
-        loss = ops.depend(loss, ops.assign(self.calm, ops.select(grow, ops.zeros_like(calm), calm)))
-        return loss, finite
+        done = ops.assign(self.scale, other)
+        return ops.depend(done, ops.assign(self.calm, ops.select(grow, ops.zeros_like(calm), calm)))
+
+    def carried(self) -> dict[str, Parameter]:
+        """What it carries from call to call besides weights and their average, by name."""
+        found = {p.name: p for p in self.optimizer.carried()}
+        if self.dynamic:
+            found |= {"loss_scale": self.scale, "loss_calm": self.calm}
+        if self.accumulate > 1:
+            found |= {p.name: p for p in [*self.sums, self.calls]}
+        if self.average is not None:
+            found[self.average.updates.name] = self.average.updates
+        return found
+
+    def gathered_alone(self, statistics: Sequence[str]) -> dict[str, Parameter]:
+        """What workers do not share until they make it one: sums of gradients, the average of these `statistics`."""
+        found = {p.name: p for p in self.sums} if self.accumulate > 1 else {}
+        if self.average is not None:
+            held = dict(zip(self.average.paths, self.average.means, strict=True))
+            found |= {held[path].name: held[path] for path in statistics}
+        return found
 
 
-def in_precision(cell: nn.Cell, level: str) -> nn.Cell:
-    """`cell` computing at an amp level; use the returned cell. Norms (O2) and softmax stay in float32."""
+def in_precision(cell: nn.Cell, level: str, dtype: str = "float16") -> nn.Cell:
+    """`cell` computing at an amp level; use the returned cell. Norms (O2) and softmax stay in float32.
+
+    CMT-804 where the device cannot compute in `dtype`.
+    """
     if level == "O0":
         return cell
-    mixed = amp.auto_mixed_precision(cell, level, ms.float16)
+    if dtype == "bfloat16" and ms.get_context("device_target") == "CPU":
+        raise CmtError(
+            "CMT-804",
+            "bfloat16 does not run on the CPU: MindSpore has no bfloat16 convolution there",
+            path="device.amp_dtype",
+            hint="--set device.amp_dtype=float16 with a device.loss_scale, or --set device.amp=O0",
+        )
+    mixed = amp.auto_mixed_precision(cell, level, getattr(ms, dtype))
     for _, part in cell.cells_and_names():
         if isinstance(part, nn.Softmax):
             part.to_float(ms.float32)
     return mixed
 
 
-def train_step(net: nn.Cell, graph: Any, recipe: Recipe, decay_all: bool, world: World = SOLO) -> nn.Cell:
+def train_step(net: nn.Cell, graph: Any, recipe: Recipe, decay_all: bool, world: World = SOLO) -> TrainStep:
     """The step Cell for `net` (as `in_precision` returned it) whose parameters are described by `graph`.
 
-    In a world of several workers gradients are averaged over them before anything looks at them.
+    In a world of several workers gradients are averaged over them before anything looks at them. CMT-801 or CMT-803 where the recipe names parts that
+    the model does not have.
     """
     from cmt_dsl.lower.weights import canonical_names
 
-    names = canonical_names(graph)
+    check_against_model(recipe, graph)
+    train, names = recipe.train, canonical_names(graph)
     infos = {p.path: p for p in graph.params}
-    trainable = [p for p in net.trainable_params() if p.name in names and infos[names[p.name]].trainable]
-    if not trainable:
-        raise CmtError("CMT-801", "this model has nothing to train")
-    group = recipe.optimizer
-    optimizer = AdamW(
-        trainable,
-        [decay_all or infos[names[p.name]].decay for p in trainable],
-        beta1=group.betas[0],
-        beta2=group.betas[1],
-        eps=group.eps,
-        weight_decay=group.weight_decay,
+    kept = frozen(graph, train.freeze)
+    freeze_norms(net, None if train.freeze_norm else kept, names)
+    recompute(net, recomputed(graph, train.recompute))
+    own = {names[p.name]: p for p in net.get_parameters() if p.name in names}
+    trainable = {path: p for path, p in own.items() if infos[path].trainable and path not in kept}
+    factors = layer_factors(graph, recipe.optimizer.layer_decay)
+    optimizer = make_optimizer(
+        recipe.optimizer,
+        list(trainable.values()),
+        [decay_all or infos[path].decay for path in trainable],
+        [factors[path] for path in trainable],
     )
-    clip, scale = recipe.train.clip_norm, recipe.device.loss_scale
-    reduce = gradient_mean(optimizer.weights) if world.size > 1 else None
-    if scale is None:
-        return TrainStep(net, optimizer, clip, reduce).set_train()
-    step = ScaledTrainStep(net, optimizer, clip, scale, reduce)
+    ema = train.ema
+    step = TrainStep(
+        net,
+        optimizer,
+        clip_norm=train.clip_norm,
+        scale=recipe.device.loss_scale,
+        accumulate=train.accumulate,
+        average=None if ema is None else Average(own, ema.decay, ema.warmup),
+        reducer=gradient_mean(optimizer.weights) if world.size > 1 else None,
+    )
     return step.set_train()

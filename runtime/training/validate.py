@@ -40,9 +40,10 @@ def validate(
     data: str,
     batch: int | None = None,
     device: DeviceGroup | None = None,
+    weights: str = "raw",
     world: World = SOLO,
 ) -> dict[str, Any]:
-    """{"top1", "top5", "loss", "images", …} of a checkpoint on the held-out images of `data`."""
+    """{"top1", "top5", "loss", "images", …} of a checkpoint's raw or ema weights on the held-out images of `data`."""
     from cmt_dsl import to_cell
     from cmt_dsl.lower.weights import write
     from runtime.device.environment import set_device
@@ -56,10 +57,11 @@ def validate(
     used = device if device is not None else DeviceGroup()
     target = set_device(used)
     cell = to_cell(graph, seed=0)
-    write(cell, graph, checkpoint.arrays)
+    write(cell, graph, checkpoint.weights(weights))
     facts = {
         "checkpoint": checkpoint.fingerprint,
         "step": checkpoint.step,
+        "weights": weights,
         "data": [source.val_size, *source.classes],
     }
     world.require_equal(**facts)
@@ -67,7 +69,7 @@ def validate(
     pulse = Pulse(world)
     pulse.beat("compiling")
     look = lambda done: pulse.beat("validating", done)  # noqa: E731
-    found = evaluate(in_precision(cell, used.amp), source, size, look, world)
+    found = evaluate(in_precision(cell, used.amp, used.amp_dtype), source, size, look, world)
     pulse.beat("ended")
     return {
         "checkpoint": str(path),
@@ -76,5 +78,6 @@ def validate(
         "data": source.name,
         "device": target,
         "epoch": checkpoint.epoch,
+        "weights": weights,
         **found,
     }

@@ -72,6 +72,11 @@ def test_a_run_is_not_overwritten_unasked(run: Path) -> None:
             "did you mean 'digits'?",
         ),
         (["train", "cmt_nano", "--recipe", "digits", "--data", "nowhere", "--out", "x"], "CMT-501"),
+        ([*TRAIN, "x", "--init", "none.safetensors"], "CMT-601"),
+        ([*TRAIN, "x", "--init", "r/last.safetensors", "--set", "head.args.width=128"], "CMT-805"),
+        ([*TRAIN, "x", "--set", "train.freeze=[stem, stage.0]"], "did you mean 'stages.0'?"),
+        ([*TRAIN, "x", "--set", "train.accumulate=99"], "64 × 99 per update"),
+        (["validate", "r/last.safetensors", "--data", "digits", "--weights", "ema"], "CMT-806"),
         (
             [*TRAIN, "x", "--set", "classes=3"],
             "CMT-502",
@@ -86,6 +91,29 @@ def test_mistakes_end_in_one_message(run: Path, words: list[str], says: str) -> 
     done = cmt(*words, cwd=run)
     assert done.returncode == 2 and says in done.stderr and "Traceback" not in done.stderr
     assert not (run / "x").exists()
+
+
+def test_a_run_goes_on_from_other_weights_and_keeps_its_average_beside_its_own(run: Path) -> None:
+    from runtime.checkpoint.file import load_checkpoint
+
+    sets = ["train.epochs=1", "train.batch=256", "train.accumulate=2", "train.freeze=[stem, stages.0]"]
+    sets += ["schedule.warmup_epochs=0", "train.ema={decay: 0.5}"]
+    words = [word for text in sets for word in ("--set", text)]
+    done = cmt(*TRAIN, "t", "--init", "r/last.safetensors", *words, cwd=run)
+    assert done.returncode == 0, done.stderr
+    assert "starting from the raw weights of r/last.safetensors (epoch 2)" in done.stdout
+    assert "1 epochs of 4 steps of 256, an update every 2" in done.stdout and "ema top-1" in done.stdout
+    before, after = (load_checkpoint(run / name / "last.safetensors") for name in ("r", "t"))
+    assert after.ema is not None and after.ema.keys() == after.arrays.keys()
+    same = {path for path, value in after.arrays.items() if (value == before.arrays[path]).all()}
+    assert same == {path for path in after.arrays if path.startswith(("stem.", "stages.0."))}
+    assert all((after.ema[path] == before.arrays[path]).all() for path in same)
+    for weights, metric in (("raw", "top1"), ("ema", "ema_top1")):
+        words = ["validate", "t/last.safetensors", "--data", "digits", "--weights", weights, "--json"]
+        done = cmt(*words, cwd=run)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["top1"] == after.metrics[metric]
+    assert after.metrics["val_loss"] != after.metrics["ema_val_loss"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -11,6 +11,8 @@ import pytest
 from cmt_dsl.errors import CmtError, SpecError
 from cmt_dsl.spec import names
 from runtime.recipe.read import check_against_data, is_recipe_path, load_recipe, recipe_from
+from runtime.recipe.schema import FixedScale
+from runtime.training.schedule import rates
 
 ROOT = Path(__file__).parents[3]
 PUBLISHED = {"cmt_ti": 3.2e-3, "cmt_xs": 2.8e-3, "cmt_s": 1e-3, "cmt_b": 5e-4, "cmt_small_ascend": 2e-3}
@@ -53,6 +55,76 @@ def test_contradictions(override: str, path: str) -> None:
     [problem] = found.value.problems
     assert (problem.code, problem.path) == ("CMT-801", path)
     assert problem.place and problem.hint
+
+
+@pytest.mark.parametrize(
+    ("override", "code", "path", "says"),
+    [
+        ("optimizer.name=sgd", "CMT-110", "optimizer.betas", "unknown key 'betas' of sgd"),
+        ("optimizer.name=adam", "CMT-111", "optimizer.name", "'adamw', 'lamb', 'sgd', not 'adam'"),
+        ("optimizer={name: sgd, weight_decay: 0}", "CMT-112", "optimizer.momentum", "missing"),
+        ("optimizer={weight_decay: 0}", "CMT-112", "optimizer.name", "missing"),
+        ("optimizer.nesterov=true", "CMT-110", "optimizer.nesterov", "unknown key 'nesterov' of adamw"),
+        ("optimizer.layer_decay=1.5", "CMT-111", "optimizer.layer_decay", "not 1.5"),
+        (
+            "device.loss_scale={fixed: 4, window: 2}",
+            "CMT-110",
+            "device.loss_scale.window",
+            "of a fixed scale",
+        ),
+        ("train.ema={decay: 1}", "CMT-111", "train.ema.decay", "less than 1"),
+        ("train.init_weights=ema", "CMT-801", "train.init_weights", "no train.init"),
+        ("device={amp: O3, amp_dtype: bfloat16}", "CMT-801", "device.amp_dtype", "batch norm"),
+    ],
+)
+def test_a_field_that_the_chosen_kind_lacks_is_named(override: str, code: str, path: str, says: str) -> None:
+    with pytest.raises(SpecError) as found:
+        load_recipe("digits", overrides=(override,))
+    problem = next(p for p in found.value.problems if p.path == path)
+    assert problem.code == code and says in problem.message and problem.place
+
+
+def test_recomputing_needs_the_graph_compiler() -> None:
+    with pytest.raises(SpecError, match="pynative has none"):
+        load_recipe("digits", overrides=("train.recompute=[stages.0]", "device.mode=pynative"))
+
+
+def test_a_whole_mapping_replaces_a_group_of_another_kind() -> None:
+    recipe = load_recipe(
+        "cmt_small_ascend",
+        overrides=(
+            "optimizer={name: sgd, momentum: 0.9, weight_decay: 0}",
+            "device.loss_scale={fixed: 1024}",
+        ),
+    )
+    assert recipe.optimizer.name == "sgd" and recipe.device.loss_scale == FixedScale(fixed=1024)
+    assert load_recipe("cmt_small_ascend", overrides=("device.amp_dtype=bfloat16",)).device.amp == "O2"
+
+
+def test_the_rate_scales_with_the_images_of_an_update() -> None:
+    one, four = (load_recipe("cmt_s", overrides=(f"train.accumulate={n}",)) for n in (1, 4))
+    assert rates(four, 10_000)[0] == pytest.approx(4 * rates(one, 10_000)[0]) == pytest.approx(5e-4)
+    assert four.steps_per_epoch(10_000) == 76 and one.steps_per_epoch(10_000) == 78  # 19 updates of 4
+    assert len(rates(four, 10_000)[1]) == 300 * 19
+    assert rates(one, 10_000, devices=8)[0] == pytest.approx(1e-3)
+    with pytest.raises(CmtError, match="128 × 160 per update") as found:
+        check_against_data(load_recipe("cmt_s", overrides=("train.accumulate=20",)), 10_000, devices=8)
+    assert found.value.code == "CMT-505"
+
+
+def test_sinking_and_several_workers_exclude_each_other() -> None:
+    recipe = load_recipe("digits", overrides=("train.sink=2",))
+    check_against_data(recipe, 1437)
+    with pytest.raises(CmtError, match="agree on stopping") as found:
+        check_against_data(recipe, 1437, devices=2)
+    assert (found.value.code, found.value.problems[0].path) == ("CMT-801", "train.sink")
+
+
+def test_published_averages() -> None:
+    found = {name: load_recipe(name).train.ema for name in ("cmt_ti", "cmt_xs", "cmt_s", "cmt_b")}
+    assert {n: ema and ema.decay for n, ema in found.items()} == {
+        "cmt_ti": None, "cmt_xs": 0.9998, "cmt_s": 0.99996, "cmt_b": 0.99996,
+    }  # fmt: skip
 
 
 def test_place_is_in_the_file(tmp_path: Path) -> None:

@@ -14,34 +14,6 @@ from cmt_dsl.errors import CmtError
 pytestmark = pytest.mark.mindspore
 
 
-@pytest.mark.parametrize("mode", ["graph", "pynative"])
-def test_adamw_is_adamw(mode: str) -> None:
-    import mindspore as ms
-
-    from runtime.device.environment import set_device
-    from runtime.recipe.schema import DeviceGroup
-    from runtime.training.optim import AdamW
-
-    set_device(DeviceGroup(mode=mode))  # type: ignore[arg-type]
-    rng = np.random.default_rng(0)
-    shapes, decayed = [(3, 4), (5,), (2, 3, 3, 3), (1,)], [True, False, True, False]
-    start = [rng.normal(size=s).astype(np.float32) for s in shapes]
-    weights = [ms.Parameter(ms.Tensor(a.copy()), name=f"p{i}") for i, a in enumerate(start)]
-    optimizer = AdamW(weights, decayed, beta1=0.9, beta2=0.999, eps=1e-8, weight_decay=0.05)
-    w, m, v = ([a.astype(np.float64) * k for a in start] for k in (1, 0, 0))
-    for t in range(1, 6):
-        lr, gradients = 1e-2 * t, [rng.normal(size=s).astype(np.float32) for s in shapes]
-        optimizer(tuple(ms.Tensor(g) for g in gradients), ms.Tensor(lr, ms.float32))
-        for i, g in enumerate(gradients):
-            m[i] = 0.9 * m[i] + 0.1 * g
-            v[i] = 0.999 * v[i] + 0.001 * g.astype(np.float64) ** 2
-            step = m[i] / (1 - 0.9**t) / (np.sqrt(v[i] / (1 - 0.999**t)) + 1e-8)
-            w[i] -= lr * (step + 0.05 * decayed[i] * w[i])
-    for parameter, expected in zip(weights, w, strict=True):
-        np.testing.assert_allclose(parameter.asnumpy(), expected, rtol=0, atol=1e-6)
-    assert int(optimizer.steps.asnumpy()) == 5
-
-
 def _stepped(clip: float | None, scale: Any, images: np.ndarray) -> tuple[np.ndarray, float, bool, Any]:
     """Weights of a small Dense model after one step, its loss, whether the step counted, and the step Cell."""
     import mindspore as ms
@@ -51,7 +23,7 @@ def _stepped(clip: float | None, scale: Any, images: np.ndarray) -> tuple[np.nda
     from runtime.device.environment import set_device
     from runtime.recipe.schema import DeviceGroup
     from runtime.training.optim import AdamW
-    from runtime.training.step import ScaledTrainStep, TrainStep
+    from runtime.training.step import TrainStep
 
     set_device(DeviceGroup(mode="graph"))
     net = nn.Dense(
@@ -60,30 +32,30 @@ def _stepped(clip: float | None, scale: Any, images: np.ndarray) -> tuple[np.nda
     optimizer = AdamW(
         net.trainable_params(), [True, False], beta1=0.9, beta2=0.999, eps=1e-1, weight_decay=0.0
     )
-    step = TrainStep(net, optimizer, clip) if scale is None else ScaledTrainStep(net, optimizer, clip, scale)
+    step = TrainStep(net, optimizer, clip_norm=clip, scale=scale)
     targets = soft_targets(np.array([0, 1, 2, 1]), 3, 0.1)
     loss, applied = step.set_train()(ms.Tensor(images), ms.Tensor(targets), ms.Tensor(0.1, ms.float32))
     return np.array(net.weight.asnumpy()), float(loss.asnumpy()), bool(applied.asnumpy()), step
 
 
 def test_loss_scale_changes_nothing_but_skips_overflow() -> None:
-    from runtime.recipe.schema import LossScale
+    from runtime.recipe.schema import DynamicScale
 
     images = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
     plain, loss, _, _ = _stepped(None, None, images)
-    scaled, loss_scaled, applied, step = _stepped(None, LossScale(initial=1024, window=1), images)
+    scaled, loss_scaled, applied, step = _stepped(None, DynamicScale(initial=1024, window=1), images)
     np.testing.assert_allclose(scaled, plain, atol=1e-6)
     assert applied and loss_scaled == pytest.approx(loss, abs=1e-6)
     assert float(step.scale.asnumpy()) == 2048  # window of one step: it doubles
 
     images[0, 0] = np.inf
-    kept, _, applied, step = _stepped(None, LossScale(initial=1024, window=1), images)
+    kept, _, applied, step = _stepped(None, DynamicScale(initial=1024, window=1), images)
     np.testing.assert_array_equal(kept, np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4))
     assert not applied and float(step.scale.asnumpy()) == 512 and int(step.optimizer.steps.asnumpy()) == 0
 
 
 def test_clipping_shortens_the_first_moment() -> None:
-    from runtime.recipe.schema import LossScale
+    from runtime.recipe.schema import DynamicScale
 
     images = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
 
@@ -93,8 +65,23 @@ def test_clipping_shortens_the_first_moment() -> None:
 
     assert norm(None, None) > 0.2
     assert norm(0.01, None) == pytest.approx(0.01, rel=1e-3)
-    assert norm(0.01, LossScale(initial=4096, window=9)) == pytest.approx(0.01, rel=1e-3)
+    assert norm(0.01, DynamicScale(initial=4096, window=9)) == pytest.approx(0.01, rel=1e-3)
     assert norm(1e6, None) == pytest.approx(norm(None, None), rel=1e-5)
+
+
+def test_bfloat16_is_refused_on_the_cpu_before_anything_runs() -> None:
+    from mindspore import nn
+
+    from runtime.device.environment import set_device
+    from runtime.recipe.schema import DeviceGroup
+    from runtime.training.step import in_precision
+
+    set_device(DeviceGroup(target="CPU"))
+    net = nn.Dense(4, 3)
+    assert in_precision(net, "O0", "bfloat16") is net
+    with pytest.raises(CmtError, match="no bfloat16 convolution") as found:
+        in_precision(net, "O2", "bfloat16")
+    assert found.value.code == "CMT-804" and found.value.problems[0].path == "device.amp_dtype"
 
 
 @pytest.fixture

@@ -24,14 +24,16 @@ from runtime.data.source import View, open_source  # noqa: E402
 from runtime.recipe.read import load_recipe  # noqa: E402
 from runtime.run.directory import LAST, METRICS, OPTIMIZER, PREVIOUS  # noqa: E402
 from runtime.training import resume  # noqa: E402
+from tests.runtime.training.small import SETS as SMALL  # noqa: E402
 
 ROOT = Path(__file__).parents[3]
 PLAN = (
     "train.epochs=3", "train.batch=128", "train.val_every=2", "train.save_every=3", "train.log_every=4",
-    "schedule.warmup_epochs=0.5",
+    "schedule.warmup_epochs=0.5", "train.accumulate=2", "train.ema={decay: 0.99, warmup: true}",
+    "train.freeze=[stem]", "optimizer.layer_decay=0.8", "train.clip_norm=1",
 )  # fmt: skip
-MODEL = {"drop_path": 0.2, "head.args.dropout": 0.3}
-SETS = [*PLAN, *(f"{k}={v}" for k, v in MODEL.items())]
+MODEL = {**SMALL, "drop_path": 0.2}
+SETS = [*PLAN, *(f"{k}={json.dumps(v)}" for k, v in MODEL.items())]
 TIMES = {"time", "seconds", "images_per_second", "ms_per_step", "peak_memory"}
 
 
@@ -52,7 +54,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             return subprocess.Popen(command(name, *more), cwd=folder, env=env, stdout=log, stderr=log)
 
     process = start("killed")
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 480
     while not (folder / "killed" / LAST).exists():
         assert process.poll() is None and time.monotonic() < deadline, (folder / "killed.log").read_text()
         time.sleep(0.02)
@@ -64,7 +66,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(folder / "killed", folder / "resumed")
     others = {"whole": start("whole"), "resumed": start("resumed", "--resume")}
     for name, other in others.items():
-        assert other.wait(timeout=240) == 0, (folder / f"{name}.log").read_text()
+        assert other.wait(timeout=480) == 0, (folder / f"{name}.log").read_text()
     return folder
 
 
@@ -75,8 +77,8 @@ def epochs(folder: Path) -> list[dict[str, Any]]:
 
 def test_a_killed_run_resumes_bit_for_bit(runs: Path) -> None:
     step = resume.find(runs / "killed").step
-    print(f"resumed after step {step} of 33")
-    assert 3 <= step < 33
+    print(f"resumed after step {step} of 30")
+    assert 3 <= step < 30
     for name in (LAST, OPTIMIZER, "best.safetensors"):
         whole, resumed = (load_arrays(runs / run / name)[0] for run in ("whole", "resumed"))
         assert whole.keys() == resumed.keys()
