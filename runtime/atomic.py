@@ -10,7 +10,7 @@ from pathlib import Path
 from cmt_dsl.errors import CmtError
 
 
-def write_atomically(path: str | Path, data: bytes) -> None:
+def write_atomically(path: str | Path, data: bytes | bytearray | memoryview) -> None:
     """Replace `path` by `data`, on disk before this returns; CMT-606 if that fails, the old file then stays."""
     path = Path(path)
     temporary = ""

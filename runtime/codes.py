@@ -13,6 +13,8 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-604": "the checkpoint does not fit the model built from its own spec",
     "CMT-605": "the checkpoint was written by a newer version of this project",
     "CMT-606": "the checkpoint cannot be written",
+    "CMT-630": "the PyTorch or MindSpore file is damaged, or not one",
+    "CMT-631": "the file holds more than weights, and is refused",
     "CMT-701": "the requested device is not available",
     "CMT-702": "the loss is no longer a finite number",
     "CMT-703": "the output directory already holds a run",
