@@ -121,7 +121,9 @@ def _array(tag: str, kind: str, dims: list[int], contents: list[memoryview]) -> 
     data = contents[0] if len(contents) == 1 else b"".join(contents)
     stored = "<u2" if TYPES[kind] == "bfloat16" else TYPES[kind]
     size = np.dtype(stored).itemsize
-    shape = () if dims == [0] and len(data) == size else tuple(dims)  # MindSpore writes a scalar's dims as [0]
+    shape = (
+        () if dims == [0] and len(data) == size else tuple(dims)
+    )  # MindSpore writes a scalar's dims as [0]
     if prod(shape) * size != len(data):
         raise ValueError(f"'{tag}' has {len(data):,} bytes for the shape {list(shape)}")
     flat = np.frombuffer(data, stored)
@@ -140,7 +142,9 @@ def _fields(data: memoryview, numbers: int = 0) -> Iterator[tuple[int, memoryvie
             yield key >> 3, memoryview(value.to_bytes(10, "little"))
         elif key & 7 == 2 and key >> 3 != numbers:
             if at + value > len(data):
-                raise ValueError(f"truncated: a field of {value:,} bytes, of which {len(data) - at:,} are there")
+                raise ValueError(
+                    f"truncated: a field of {value:,} bytes, of which {len(data) - at:,} are there"
+                )
             yield key >> 3, data[at : at + value]
             at += value
         else:

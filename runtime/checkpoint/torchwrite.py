@@ -35,7 +35,9 @@ def write_torch(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    archive.writestr(zipfile.ZipInfo(f"{ROOT}/{name}"), data)  # without a time: the same weights, the same file
+    archive.writestr(
+        zipfile.ZipInfo(f"{ROOT}/{name}"), data
+    )  # without a time: the same weights, the same file
 
 
 def _tensor(value: np.ndarray, key: str) -> bytes:
