@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cmt_dsl.errors import CmtError
+
+if TYPE_CHECKING:
+    from runtime.checkpoint.compute import Compute
+    from runtime.checkpoint.convert import Imported
 
 Sets = Annotated[
     list[str] | None,
@@ -94,3 +100,113 @@ def _free(out: Path, overwrite: bool, *sources: Path) -> None:
         raise CmtError("CMT-637", f"{out} is the file that is read", hint="choose another -o")
     if out.exists() and not overwrite:
         raise CmtError("CMT-637", f"{out} is already there", hint="add --overwrite, or choose another -o")
+
+
+def run(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or any file that `cmt convert` reads.")],
+    input: Annotated[Path, typer.Option(help="Images: a .npy of float32 [n, channels, height, width].")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Logits: a .npy of float32 [n, classes].")],
+    backend: Annotated[Backend, typer.Option(help="What computes.")] = Backend.mindspore,
+    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Float32 images in, logits out: no augmentation, no normalisation, for comparing numbers."""
+    import numpy as np
+
+    from runtime.checkpoint.compute import in_batches, read_images
+    from runtime.checkpoint.convert import load_weights
+
+    _free(out, overwrite, checkpoint, input)
+    found = load_weights(checkpoint)
+    images = read_images(input, found.graph)
+    with _computing(found, (), backend) as compute:
+        logits = np.concatenate([values[0] for values in in_batches(compute, images, batch)])
+    _save_array(out, logits)
+    facts = {"checkpoint": str(checkpoint), "model": found.model.name, "backend": backend.value, "out": str(out),
+             "shape": list(logits.shape), "largest": float(np.abs(logits).max())}  # fmt: skip
+    text = f"{out}: logits {list(logits.shape)} of {found.model.name} by {backend.value}"
+    typer.echo(json.dumps(facts) if as_json else "\n".join([*found.notes, text]))
+
+
+def features(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or any file that `cmt convert` reads.")],
+    data: Annotated[str, typer.Option(help="'digits', or a folder of class folders; val images are read.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="A .npz: one array a path, labels, classes.")],
+    at: Annotated[list[str] | None, typer.Option(help="A stage, stem or head. Default: all stages.")] = None,
+    pool: Annotated[bool, typer.Option("--pool", help="Average each map: [n, c].")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many images.")] = None,
+    backend: Annotated[
+        Backend, typer.Option(help="What computes; numpy gives any block or operator.")
+    ] = Backend.mindspore,
+    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Feature maps of held-out images at chosen places of the model."""
+    import io
+
+    import numpy as np
+
+    from cmt_dsl import pyramid
+    from runtime.atomic import write_atomically
+    from runtime.checkpoint.convert import load_weights
+    from runtime.data.source import View, open_source
+
+    _free(out, overwrite, checkpoint)
+    found = load_weights(checkpoint)
+    paths = tuple(at or pyramid(found.graph))
+    for path in paths:
+        found.graph.output_of(path)  # an unknown one is reported before anything is computed
+    source = open_source(data, View.of(found.model))
+    count = min(limit if limit is not None else source.val_size, source.val_size)
+    kept: dict[str, list[Any]] = {path: [] for path in paths}
+    labels: list[Any] = []
+    with _computing(found, paths, backend) as compute:
+        for part in source.val(min(batch, count)):
+            rows = min(part.count, count - sum(map(len, labels)))
+            for path, value in zip(paths, compute(part.images), strict=True):
+                kept[path].append(
+                    value[:rows].mean(axis=(2, 3)) if pool and value.ndim == 4 else value[:rows]
+                )
+            labels.append(part.labels[:rows])
+            if not as_json:
+                typer.echo(f"\r{sum(map(len, labels))} of {count} images", nl=False, err=True)
+            if sum(map(len, labels)) == count:
+                break
+    if not as_json:
+        typer.echo("", err=True)
+    arrays = {path: np.concatenate(values) for path, values in kept.items()}
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays, labels=np.concatenate(labels), classes=np.array(source.classes))  # pyright: ignore
+    write_atomically(out, buffer.getbuffer())
+    shapes = {path: list(value.shape) for path, value in arrays.items()}
+    facts = {"checkpoint": str(checkpoint), "model": found.model.name, "out": str(out), "shapes": shapes}
+    text = ", ".join(f"{path} {shape}" for path, shape in shapes.items())
+    typer.echo(json.dumps(facts) if as_json else f"{out}: {text}")
+
+
+@contextlib.contextmanager
+def _computing(found: Imported, paths: tuple[str, ...], backend: Backend) -> Iterator[Compute]:
+    """The function that computes; MindSpore's noise goes to a log and its errors become messages."""
+    from runtime.checkpoint.compute import computer
+
+    if backend is Backend.numpy:
+        yield computer(found.graph, found.arrays, paths, "numpy")
+        return
+    from runtime.device.environment import native_errors, native_noise_to, temporary_log
+
+    with temporary_log("run") as log, native_noise_to(log), native_errors(log):
+        yield computer(found.graph, found.arrays, paths)
+
+
+def _save_array(path: Path, array: Any) -> None:
+    import io
+
+    import numpy as np
+
+    from runtime.atomic import write_atomically
+
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    write_atomically(path, buffer.getbuffer())

@@ -42,14 +42,17 @@ def validate(
     from runtime.training.step import in_precision
 
     checkpoint, spec, graph = restore(path)
-    recipe = recipe_from(checkpoint.recipe)
-    source = open_source(data, View.of(spec, recipe.data.eval_crop), group=recipe.data)
+    recipe = recipe_from(checkpoint.recipe) if checkpoint.recipe else None  # converted weights bring none
+    group = recipe.data if recipe else None
+    source = open_source(data, View.of(spec, group.eval_crop if group else None), group=group)
     require_classes(source, spec.classes, checkpoint.classes)
     used = device if device is not None else DeviceGroup()
     target = set_device(used)
     cell = to_cell(graph, seed=0)
     write(cell, graph, checkpoint.arrays)
-    found = evaluate(in_precision(cell, used.amp), source, batch if batch is not None else recipe.train.batch)
+    if batch is None:
+        batch = recipe.train.batch if recipe else 32
+    found = evaluate(in_precision(cell, used.amp), source, batch)
     return {
         "checkpoint": str(path),
         "model": spec.name,
