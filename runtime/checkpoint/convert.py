@@ -76,20 +76,37 @@ def _native(path: Path, spec: str | None, overrides: Sequence[str], which: str |
         raise CmtError("CMT-632", f"{path} holds one set of weights; '{which}' chooses among those of a .pth")
     checkpoint, model, graph = restore(path)
     if spec is not None or overrides:
-        model = load(spec, overrides=tuple(overrides)) if spec else _edited(checkpoint, overrides)
+        model = load(spec, overrides=tuple(overrides)) if spec else _edited(checkpoint.spec_text, overrides)
         graph = build(model)
     check(graph, checkpoint.arrays)
     counters = checkpoint.metrics.get(COUNTERS, {})
     return Imported(model, graph, checkpoint.arrays, "checkpoint of this project", (), counters, checkpoint)
 
 
-def _edited(checkpoint: Checkpoint, overrides: Sequence[str]) -> Model:
+def adapted(
+    weights: Imported, edits: Sequence[str], *, allow_depth: bool = False, seed: int = 0
+) -> tuple[Imported, tuple[str, ...]]:
+    """The weights in the same model with `path=value` edits, and what was changed; CMT-640, CMT-641, SpecError."""
+    from runtime.checkpoint.adapt import adapt
+
+    model = _edited(weights.model.resolved(), edits)
+    graph = build(model)
+    arrays, notes = adapt(weights.arrays, weights.graph, graph, allow_depth=allow_depth, seed=seed)
+    checkpoint = weights.checkpoint
+    if checkpoint is not None:  # it is no longer what its run measured
+        names = checkpoint.classes if model.classes == weights.model.classes else ()
+        checkpoint = replace(checkpoint, classes=names, metrics={}, epoch=0, step=0)
+    made = replace(weights, model=model, graph=graph, arrays=arrays, counters={}, checkpoint=checkpoint)
+    return made, notes
+
+
+def _edited(text: str, overrides: Sequence[str]) -> Model:
     from cmt_dsl.api import load_text
     from cmt_dsl.spec.edit import parse_override
     from cmt_dsl.spec.tree import plain
 
     sets: dict[str, Any] = {path: plain(value) for path, value in map(parse_override, overrides)}
-    return load_text(checkpoint.spec_text, "<checkpoint>", set=sets)
+    return load_text(text, "<checkpoint>", set=sets)
 
 
 def write_weights(path: Path, weights: Imported, to: str, names: str = "official") -> int:

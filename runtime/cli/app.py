@@ -26,7 +26,7 @@ for verb in ("list_", "check", "show", "cost", "resolve", "schema", "compile_"):
     app.command(verb.rstrip("_"))(getattr(spec, verb))
 for verb in ("train", "validate", "doctor"):
     app.command(verb)(getattr(train, verb))
-for verb in ("convert", "run", "features"):
+for verb in ("convert", "adapt", "run", "features"):
     app.command(verb)(getattr(weights, verb))
 
 

@@ -94,6 +94,46 @@ def convert(
     typer.echo(json.dumps(facts) if as_json else "\n".join(lines))
 
 
+def adapt(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint, or any file that `cmt convert` reads.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The adapted checkpoint.")],
+    size: Annotated[str | None, typer.Option(help="Input: HEIGHTxWIDTH, or one number.")] = None,
+    classes: Annotated[int | None, typer.Option(min=1, help="Classes; the classifier starts anew.")] = None,
+    channels: Annotated[int | None, typer.Option(min=1, help="Input channels.")] = None,
+    set: Sets = None,
+    allow_depth: Annotated[
+        bool, typer.Option("--allow-depth", help="Let stages gain or lose blocks.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is initialised anew.")] = 0,
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Weights for another input size, other classes, channels or depth; says what was changed."""
+    from runtime.checkpoint.convert import adapted, load_weights, write_weights
+
+    _free(out, overwrite, checkpoint)
+    edits = list(set or ())
+    if size is not None:
+        edits.append(f"input.size={_sides(size)}")
+    edits += [f"classes={classes}"] if classes is not None else []
+    edits += [f"input.channels={channels}"] if channels is not None else []
+    found = load_weights(checkpoint)
+    made, notes = adapted(found, edits, allow_depth=allow_depth, seed=seed)
+    write_weights(out, made, "native")
+    facts = {"checkpoint": str(checkpoint), "model": made.model.name, "input": list(made.graph.input.type.sizes),
+             "classes": made.model.classes, "notes": list(notes), "out": str(out)}  # fmt: skip
+    shapes = f"{found.graph.input.type} → {made.graph.input.type}"
+    lines = [*found.notes, *(notes or ["nothing had to change"]), f"{out}: {made.model.name}, {shapes}"]
+    typer.echo(json.dumps(facts) if as_json else "\n".join(lines))
+
+
+def _sides(text: str) -> list[int]:
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
+        raise typer.BadParameter(f"--size {text}: give HEIGHTxWIDTH such as 256x320, or one number")
+    return [int(parts[0]), int(parts[-1])]
+
+
 def _free(out: Path, overwrite: bool, *sources: Path) -> None:
     """CMT-637 if `out` is one of the sources, or is there and may not be replaced."""
     if any(out.resolve() == source.resolve() for source in sources):
