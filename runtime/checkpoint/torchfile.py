@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from math import prod
@@ -71,17 +73,7 @@ def read_torch(path: Path) -> TorchFile:
         data = path.read_bytes()
     except OSError as error:
         raise CmtError("CMT-601", f"cannot read {path}: {error.strerror}") from None
-    try:
-        return _zip(str(path), data) if data[:4] == b"PK\x03\x04" else _legacy(str(path), data)
-    except (
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        struct.error,
-    ) as error:
-        raise damaged(str(path), str(error)) from None
+    return _zip(str(path), data) if data[:4] == b"PK\x03\x04" else _legacy(str(path), data)
 
 
 def damaged(name: str, why: str) -> CmtError:
@@ -91,22 +83,14 @@ def damaged(name: str, why: str) -> CmtError:
 
 def _zip(name: str, data: bytes) -> TorchFile:
     _check_directory(name, data)
-    try:
+    with _zip_errors(name):
         archive = zipfile.ZipFile(io.BytesIO(data))
-    except (ValueError, OverflowError, UnicodeDecodeError, OSError) as error:
-        raise damaged(name, str(error)) from None
     entries = archive.infolist()
-    for entry in entries:
-        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-            raise CmtError(
-                "CMT-631",
-                f"{name} is refused: {entry.filename[:80]!a} is compressed, which torch.save never does",
-                hint="a small compressed entry can unpack to any size",
-            )
-    if sum(entry.file_size for entry in entries) > len(data):
-        raise CmtError(
-            "CMT-631", f"{name} is refused: its entries share bytes, and add up to more than the file"
-        )
+
+    def read(entry: str) -> bytes:
+        with _zip_errors(name):
+            return archive.read(entry)
+
     by_name = {entry.filename: entry for entry in entries}
     roots = [n.removesuffix("data.pkl") for n in by_name if n.endswith("data.pkl") and n.count("/") <= 1]
     if len(roots) != 1 or len(by_name) != len(entries):
@@ -118,22 +102,51 @@ def _zip(name: str, data: bytes) -> TorchFile:
             f"{name} is refused: a TorchScript program",
             hint="save the model's state_dict() instead",
         )
-    if f"{root}byteorder" in by_name and archive.read(f"{root}byteorder") != b"little":
+    for entry in entries:
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+            raise CmtError(
+                "CMT-631",
+                f"{name} is refused: {entry.filename[:80]!a} is compressed, which torch.save never does",
+                hint="a small compressed entry can unpack to any size",
+            )
+    if sum(entry.file_size for entry in entries) > len(data):
+        raise CmtError(
+            "CMT-631", f"{name} is refused: its entries share bytes, and add up to more than the file"
+        )
+    if f"{root}byteorder" in by_name and read(f"{root}byteorder") != b"little":
         raise CmtError("CMT-631", f"{name} is refused: it was written on a big-endian machine")
     if by_name[f"{root}data.pkl"].file_size > MOST_PICKLE:
         raise CmtError(
             "CMT-631", f"{name} is refused: a pickle of more than {MOST_PICKLE >> 20} MiB beside its weights"
         )
-    content, _ = read_pickle(io.BytesIO(archive.read(f"{root}data.pkl")), name)
+    content, _ = read_pickle(io.BytesIO(read(f"{root}data.pkl")), name)
 
     @cache  # a file may mention one storage very often
     def storage(ref: StorageRef) -> np.ndarray:
         entry = f"{root}data/{ref.key}"
         if entry not in by_name:
             raise damaged(name, f"it lacks the entry {entry[:80]!a}")
-        return _elements(name, archive.read(entry), ref)
+        return _elements(name, read(entry), ref)
 
     return TorchFile(name, content, storage, len(data))
+
+
+@contextlib.contextmanager
+def _zip_errors(name: str) -> Iterator[None]:
+    """Everything that `zipfile` raises for bad bytes, as one error."""
+    try:
+        yield
+    except (
+        zipfile.BadZipFile,
+        zipfile.LargeZipFile,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        OverflowError,
+    ) as error:
+        raise damaged(name, str(error)) from None
+    except (OSError, struct.error, zlib.error) as error:
+        raise damaged(name, str(error)) from None
 
 
 def _check_directory(name: str, data: bytes) -> None:
