@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from cmt_dsl.lower.names import counter_names, foreign_names, own_path
 from cmt_dsl.lower.weights import canonical_names
 
 Shape = tuple[int, ...]
+BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.")
 Shapes = Mapping[str, Shape]
 NAMINGS = {
     "official": "the official PyTorch code",
@@ -120,21 +123,36 @@ class _Fit:
 def _candidates(shapes: Shapes, spec: str | Path | None, overrides: Sequence[str]) -> Iterator[_Fit]:
     from cmt_dsl.spec import names
 
-    wanted = [str(spec)] if spec is not None else names("models")
     for naming in NAMINGS:
-        if naming in ("official", "mindcv") and not any(own_path(name, naming) for name in shapes):
+        foreign = naming in ("official", "mindcv")
+        translated = [own_path(n, naming) or "" for n in shapes] if foreign else list(shapes)
+        if not any(path.startswith("stages.") for path in translated):
             continue
-        for name in wanted:
-            first = load(name, overrides=tuple(overrides)) if spec is not None else None
-            profiles = [None] if first else _profiles(naming)
-            for profile in profiles:
-                model = first or load(name, set={"profile": profile})
-                fit = _fit(naming, model, shapes, [])
-                if fit is None:
-                    continue
-                yield fit
-                if not fit.exact and spec is None:
-                    yield from _resized(fit, name, {"profile": profile})
+        if spec is not None:
+            fit = _fit(naming, load(spec, overrides=tuple(overrides)), shapes, [])
+            yield from [fit] if fit else []
+            continue
+        for name in _of_depth(translated) or names("models"):
+            for profile in _profiles(naming):
+                sets = {"profile": profile}
+                fit = _fit(naming, load(name, set=sets), shapes, [])
+                if fit is not None:
+                    yield fit
+                    yield from [] if fit.exact else _resized(fit, name, sets)
+
+
+def _of_depth(paths: Sequence[str]) -> list[str]:
+    """Shipped models with as many blocks in each stage as these paths speak of."""
+    from cmt_dsl.spec import names
+
+    blocks = {match.groups() for match in map(BLOCK.match, paths) if match}
+    depths = Counter(int(stage) for stage, _ in blocks)
+    found: list[str] = []
+    for name in names("models"):
+        stages = [sum(run[1] for run in stage.runs) for stage in load(name).spec.stages]
+        if dict(enumerate(stages)) == depths:
+            found.append(name)
+    return found
 
 
 def _profiles(naming: str) -> list[str]:
