@@ -163,7 +163,9 @@ def test_outputs_end_where_the_last_of_them_is() -> None:
     assert "CmtHead" in source(graph) and source(graph, outputs=("stages.1", "head")).count("Stage3") == 2
 
 
-@pytest.mark.parametrize(("path", "words"), [("stages.1.blocks.0", "inside a stage"), ("stage.1", "no node or block")])
+@pytest.mark.parametrize(
+    ("path", "words"), [("stages.1.blocks.0", "inside a stage"), ("stage.1", "no node or block")]
+)
 def test_outputs_that_a_cell_cannot_give(path: str, words: str) -> None:
     with pytest.raises(CmtError, match=words) as caught:
         source(build(load("cmt_nano")), outputs=(path,))

@@ -64,7 +64,21 @@ def test_run_says_what_is_wrong_with_the_input(checkpoint: Path, images: Any, co
 def test_features_of_any_place_by_numpy(checkpoint: Path) -> None:
     out = checkpoint.parent / "f.npz"
     at = ["--at", "stages.1", "--at", "stages.2.blocks.0.attn", "--at", "head"]
-    done = cmt("features", checkpoint, "--data", "digits", *at, "--limit", 7, "--batch", 4, "--out", out, "--backend", "numpy")
+    done = cmt(
+        "features",
+        checkpoint,
+        "--data",
+        "digits",
+        *at,
+        "--limit",
+        7,
+        "--batch",
+        4,
+        "--out",
+        out,
+        "--backend",
+        "numpy",
+    )
     assert done.code == 0, done.err
     found = np.load(out, allow_pickle=False)
     assert {k: found[k].shape for k in found} == {
@@ -75,13 +89,28 @@ def test_features_of_any_place_by_numpy(checkpoint: Path) -> None:
 
 def test_features_averaged(checkpoint: Path) -> None:
     out = checkpoint.parent / "f.npz"
-    done = cmt("features", checkpoint, "--data", "digits", "--limit", 2, "--pool", "--out", out, "--backend", "numpy", "--json")
+    done = cmt(
+        "features",
+        checkpoint,
+        "--data",
+        "digits",
+        "--limit",
+        2,
+        "--pool",
+        "--out",
+        out,
+        "--backend",
+        "numpy",
+        "--json",
+    )
     assert done.code == 0, done.err
     assert done.json["shapes"] == {"stages.0": [2, 24], "stages.1": [2, 48], "stages.2": [2, 96]}
 
 
 def test_an_unknown_place_is_named_before_work_starts(checkpoint: Path) -> None:
-    done = cmt("features", checkpoint, "--data", "digits", "--at", "stages.7", "--out", checkpoint.parent / "f.npz")
+    done = cmt(
+        "features", checkpoint, "--data", "digits", "--at", "stages.7", "--out", checkpoint.parent / "f.npz"
+    )
     assert done.code == 2 and "CMT-404" in done.err and "stages.2" in done.err
 
 
