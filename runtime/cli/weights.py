@@ -192,13 +192,16 @@ def features(
     from runtime.atomic import write_atomically
     from runtime.checkpoint.convert import load_weights
     from runtime.data.source import View, open_source
+    from runtime.recipe.read import recipe_from
 
     _free(out, overwrite, checkpoint)
     found = load_weights(checkpoint)
     paths = tuple(at or pyramid(found.graph))
     for path in paths:
         found.graph.output_of(path)  # an unknown one is reported before anything is computed
-    source = open_source(data, View.of(found.model))
+    recipe = found.checkpoint.recipe if found.checkpoint else {}
+    group = recipe_from(recipe).data if recipe else None  # converted weights bring none
+    source = open_source(data, View.of(found.model, group.eval_crop if group else None), group=group)
     count = min(limit if limit is not None else source.val_size, source.val_size)
     kept: dict[str, list[Any]] = {path: [] for path in paths}
     labels: list[Any] = []

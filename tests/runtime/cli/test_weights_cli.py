@@ -129,3 +129,10 @@ def test_the_pyramid_of_a_cell_is_the_references(checkpoint: Path) -> None:
     for value, reference in zip(found, expected.values(), strict=True):
         np.testing.assert_allclose(value.asnumpy(), reference, atol=1e-4)
     assert not [name for name in cell.parameters_dict() if name.startswith("head")]
+
+
+@pytest.mark.mindspore
+def test_converted_weights_are_validated_without_a_recipe(checkpoint: Path) -> None:
+    done = cmt("validate", checkpoint, "--data", "digits", "--json")
+    assert done.code == 0, done.err
+    assert done.json["images"] == 360 and done.json["top1"] < 0.5
