@@ -58,14 +58,18 @@ def recognise(
     where: str, shapes: Shapes, *, spec: str | Path | None = None, overrides: Sequence[str] = ()
 ) -> Recognised:
     """The shipped model (or `spec`) that these tensors are exactly; CMT-633 or CMT-634 with what differs."""
-    fits = sorted(_candidates(shapes, spec, overrides), key=lambda fit: fit.distance)
-    if not fits or not fits[0].shared:
+    best: _Fit | None = None
+    for fit in _candidates(shapes, spec, overrides):
+        if best is None or fit.distance < best.distance:
+            best = fit
+        if fit.exact:
+            break
+    if best is None or not best.shared:
         raise CmtError(
             "CMT-633",
             f"{where} holds tensors of no model that is known here ({', '.join(list(shapes)[:3])}, …)",
             hint="give the model: --spec SPEC; names are known of " + ", ".join(NAMINGS.values()),
         )
-    best = fits[0]
     if not best.exact:
         differences = best.differences()
         more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
