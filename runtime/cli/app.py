@@ -11,7 +11,7 @@ import typer
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import spec, train, weights
+from runtime.cli import launch, spec, train, weights
 
 app = typer.Typer(
     name="cmt",
@@ -28,6 +28,7 @@ for verb in ("train", "validate", "doctor"):
     app.command(verb)(getattr(train, verb))
 for verb in ("convert", "adapt", "run", "features"):
     app.command(verb)(getattr(weights, verb))
+app.command("launch")(launch.launch)
 
 
 def _version(wanted: bool) -> None:

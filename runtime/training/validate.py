@@ -9,6 +9,7 @@ from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import Checkpoint, load_checkpoint
 from runtime.data.source import View, open_source, require_classes
 from runtime.device.world import SOLO, World
+from runtime.launch.pulse import Pulse
 from runtime.recipe.read import recipe_from
 from runtime.recipe.schema import DeviceGroup
 
@@ -63,7 +64,11 @@ def validate(
     world.require_equal(**facts)
     if batch is None:
         batch = recipe.train.batch if recipe else 32
-    found = evaluate(in_precision(cell, used.amp), source, batch, world=world)
+    pulse = Pulse(world)
+    pulse.beat("compiling")
+    look = lambda done: pulse.beat("validating", done)  # noqa: E731
+    found = evaluate(in_precision(cell, used.amp), source, batch, look, world)
+    pulse.beat("ended")
     return {
         "checkpoint": str(path),
         "model": spec.name,
