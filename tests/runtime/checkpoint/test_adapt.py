@@ -55,7 +55,7 @@ def test_a_smooth_bias_becomes_what_it_would_be_on_the_new_grids(after: Any) -> 
     found = position_bias(smooth_bias(*before), before, after)
     expected = smooth_bias(*after)
     inner = np.abs(found - expected).reshape(*after[0], *after[1])[1:-1, 1:-1, 1:-1, 1:-1]
-    assert inner.max() < 0.08 and np.abs(found - expected).max() < 0.3
+    assert inner.max() < 0.1 and np.abs(found - expected).max() < 0.3
     swapped = expected.reshape(*after[0], -1).swapaxes(0, 1).reshape(expected.shape)
     assert np.abs(found - swapped).max() > 1  # rows taken for columns would be seen
     if after == before:
