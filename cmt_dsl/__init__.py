@@ -4,7 +4,20 @@
 package imports no framework; each backend is imported by the function that needs it.
 """
 
-from cmt_dsl.api import Cost, Graph, Model, build, cost, load, load_text, run, source, to_cell
+from cmt_dsl.api import (
+    Cost,
+    Graph,
+    Model,
+    build,
+    cost,
+    features,
+    load,
+    load_text,
+    pyramid,
+    run,
+    source,
+    to_cell,
+)
 from cmt_dsl.errors import CmtError, SpecError
 
 __all__ = [
@@ -15,8 +28,10 @@ __all__ = [
     "SpecError",
     "build",
     "cost",
+    "features",
     "load",
     "load_text",
+    "pyramid",
     "run",
     "source",
     "to_cell",

@@ -15,7 +15,20 @@ from cmt_dsl.spec import Model, Reading, read, read_model_text
 if TYPE_CHECKING:
     from mindspore import nn
 
-__all__ = ["Cost", "Graph", "Model", "build", "cost", "load", "load_text", "run", "source", "to_cell"]
+__all__ = [
+    "Cost",
+    "Graph",
+    "Model",
+    "build",
+    "cost",
+    "features",
+    "load",
+    "load_text",
+    "pyramid",
+    "run",
+    "source",
+    "to_cell",
+]
 
 
 def load(spec: str | Path, *, set: Mapping[str, Any] | None = None, overrides: Sequence[str] = ()) -> Model:
@@ -56,11 +69,31 @@ def run(graph: Graph, weights: Mapping[str, Array], images: Array) -> Array:
     return execute(graph, weights, images)
 
 
-def source(graph: Graph) -> str:
+def features(
+    graph: Graph, weights: Mapping[str, Array], images: Array, at: Sequence[str] = ()
+) -> dict[str, Array]:
+    """Values inside the model by the NumPy reference, `{path: [n, c, h, w]}`; any block or node may be named.
+
+    Without `at`: the stages, for CMT at strides 4, 8, 16 and 32. For the same from MindSpore,
+    trainable, see `to_cell(graph, outputs=pyramid(graph))`.
+    """
+    from cmt_dsl.lower.numpy import run_all
+
+    nodes = {path: graph.output_of(path) for path in (at or pyramid(graph))}
+    values = run_all(graph, weights, images, list(nodes.values()))
+    return {path: values[node] for path, node in nodes.items()}
+
+
+def pyramid(graph: Graph) -> tuple[str, ...]:
+    """Paths of the stages, whose outputs are the feature pyramid: for CMT at strides 4, 8, 16 and 32."""
+    return tuple(f"stages.{index}" for index in range(len(graph.stages)))
+
+
+def source(graph: Graph, *, outputs: Sequence[str] = ()) -> str:
     """The MindSpore source of a graph: a module that stands alone, with a class `Model`."""
     from cmt_dsl.lower.mindspore.source import source as write
 
-    return write(graph)
+    return write(graph, outputs)
 
 
 def to_cell(
@@ -69,12 +102,14 @@ def to_cell(
     seed: int = 0,
     weights: Mapping[str, Array] | None = None,
     file: Path | None = None,
+    outputs: Sequence[str] = (),
 ) -> nn.Cell:
     """The graph as a MindSpore Cell: images `[n, c, h, w]` to logits `[n, classes]`.
 
-    It starts from `weights` (all of them, by path) or from `seed`; its source is written to `file`.
+    With `outputs`, such as `pyramid(graph)`, it gives a tuple of their values instead and ends there (CMT-404 for
+    one inside a stage's blocks). It starts from `weights` (all of them, by path) or from `seed`; its source is written to `file`.
     """
     from cmt_dsl.lower.mindspore.load import to_cell as compile_cell
 
-    cell: Any = compile_cell(graph, seed=seed, weights=weights, file=file)
+    cell: Any = compile_cell(graph, seed=seed, weights=weights, file=file, outputs=outputs)
     return cell

@@ -49,6 +49,7 @@ CODES: dict[str, str] = {
     "CMT-301": "graph invariant broken",
     "CMT-402": "weights do not fit the graph",
     "CMT-403": "input array does not fit the model",
+    "CMT-404": "no value of that name in the model, or none that a Cell can give",
     # 41x: drawings
     "CMT-410": "no such part of the model",
     "CMT-411": "no Graphviz to draw with",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from cmt_dsl.errors import Place
+from cmt_dsl.errors import CmtError, Place, did_you_mean
 from cmt_dsl.ir.op import Op
 from cmt_dsl.ir.tensor import Init, Param, TensorType
 
@@ -112,6 +112,28 @@ class Graph:
             for p in node.params:
                 path = node.param_path(p)
                 yield ParamInfo(path, p.shape, p.init, p.trainable, p.decay, p.fan_out, node.path)
+
+    def output_of(self, path: str) -> str:
+        """The node whose value `path` means: a node, or the output of a block, stage, stem or head. CMT-404."""
+        if path in self.by_path:
+            return path
+        outputs = {scope.path: scope.output for scope in self.scopes}
+        if path in outputs:
+            return outputs[path]
+        parts = [p for p in outputs if p.count(".") <= path.count(".")]
+        raise CmtError(
+            "CMT-404", f"{self.name} has no node or block '{path}'", hint=did_you_mean(path, parts)
+        )
+
+    def up_to(self, paths: Sequence[str]) -> Graph:
+        """The part that `paths` need: what comes after them is left out."""
+        needed = {self.output_of(path) for path in paths} | {self.input.path}
+        for node in reversed(self.nodes):
+            if node.path in needed:
+                needed.update(node.inputs)
+        scopes = tuple(scope for scope in self.scopes if scope.output in needed)
+        nodes = tuple(node for node in self.nodes if node.path in needed)
+        return dataclasses.replace(self, nodes=nodes, scopes=scopes)
 
     def input_types(self, node: Node) -> tuple[TensorType, ...]:
         """The types of a node's inputs."""

@@ -23,7 +23,10 @@ class NamesSpec(Strict):
     doc: str = ""
     stages: list[str] = Field(description="how the source counts stages")
     parameters: dict[Name, dict[Name, Name]] = Field(default_factory=dict)
-    ignore: list[str] = Field(default_factory=list, description="last words of names that hold no weight")
+    counters: dict[Name, Name] = Field(
+        default_factory=dict,
+        description="by operator: an integer beside its parameters, which nothing reads here",
+    )
     modules: dict[str, str] = Field(description="our module paths to theirs")
 
 
@@ -51,6 +54,46 @@ def foreign_names(graph: Graph, source: str) -> dict[str, str]:
             last = spec.parameters.get(node.op.kind, {}).get(param.name, param.name)
             found[path] = f"{module}.{last}" if last else module
     return found
+
+
+def counter_names(graph: Graph, source: str) -> dict[str, str]:
+    """Path to the source's name, for the counters that it keeps beside parameters."""
+    spec = name_map(source)
+    patterns = [(_pattern(ours), theirs) for ours, theirs in spec.modules.items()]
+    found: dict[str, str] = {}
+    for node in graph.nodes:
+        word = spec.counters.get(node.op.kind)
+        module = _translate(node.path, patterns, spec.stages) if word else None
+        if module is not None:
+            found[f"{node.path}.{word}"] = f"{module}.{word}"
+    return found
+
+
+def own_path(name: str, source: str) -> str | None:
+    """Our path for one of the source's names, without a graph; None for a name the map does not know."""
+    spec = name_map(source)
+    module, _, last = name.rpartition(".")
+    words = {theirs: ours for table in spec.parameters.values() for ours, theirs in table.items()}
+    for pattern, ours in _reversed(source):
+        for whole, suffix in ((name, ""), (module, f".{words.get(last, last)}")):
+            match = pattern.fullmatch(whole)
+            if match:
+                groups = match.groupdict()
+                if "stage" in groups:
+                    groups["stage"] = str(spec.stages.index(groups["stage"]))
+                return ours.format(**groups) + suffix
+    return None
+
+
+@lru_cache(maxsize=8)
+def _reversed(source: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    spec = name_map(source)
+    stage = "|".join(map(re.escape, spec.stages))
+    found: list[tuple[re.Pattern[str], str]] = []
+    for ours, theirs in spec.modules.items():
+        text = re.escape(theirs).replace(r"\{stage\}", f"(?P<stage>{stage})")
+        found.append((re.compile(text.replace(r"\{block\}", r"(?P<block>\d+)")), ours))
+    return tuple(found)
 
 
 def _pattern(ours: str) -> re.Pattern[str]:

@@ -11,7 +11,7 @@ import typer
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import checkpoints, diff, draw, launch, recipe, spec, train
+from runtime.cli import checkpoints, diff, draw, launch, recipe, spec, train, weights
 from runtime.cli import report as reports
 
 app = typer.Typer(
@@ -30,6 +30,8 @@ for verb in ("draw", "compare"):
 for verb in ("train", "validate", "doctor"):
     app.command(verb)(getattr(train, verb))
 app.command("diff")(diff.diff)
+for verb in ("convert", "adapt", "run", "features"):
+    app.command(verb)(getattr(weights, verb))
 app.command("launch")(launch.launch)
 for verb in ("inspect", "verify", "average"):
     app.command(verb)(getattr(checkpoints, verb))

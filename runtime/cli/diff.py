@@ -41,10 +41,14 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """What is different between two models, or how far two checkpoints are apart. Exit code 0 either way."""
+    from cmt_dsl.spec.find import find
     from runtime.checkpoint.kind import is_weights
 
     kinds = {is_weights(Path(a)), is_weights(Path(b))}
     if kinds == {True, False}:
+        for path in (a, b):
+            if not is_weights(Path(path)):
+                find(path, "models")  # what is not there at all is no spec either
         raise CmtError(
             "CMT-613",
             "cmt diff compares two specs or two checkpoints, not one with the other",

@@ -51,8 +51,9 @@ def validate(
     from runtime.training.step import in_precision
 
     checkpoint, spec, graph = restore(path)
-    recipe = recipe_from(checkpoint.recipe)
-    source = open_source(data, View.of(spec, recipe.data.eval_crop), group=recipe.data)
+    recipe = recipe_from(checkpoint.recipe) if checkpoint.recipe else None  # converted weights bring none
+    group = recipe.data if recipe else None
+    source = open_source(data, View.of(spec, group.eval_crop if group else None), group=group)
     require_classes(source, spec.classes, checkpoint.classes)
     used = device if device is not None else DeviceGroup()
     target = set_device(used)
@@ -65,11 +66,12 @@ def validate(
         "data": [source.val_size, *source.classes],
     }
     world.require_equal(**facts)
-    size = batch if batch is not None else recipe.train.batch
+    if batch is None:
+        batch = recipe.train.batch if recipe else 32
     pulse = Pulse(world)
     pulse.beat("compiling")
     look = lambda done: pulse.beat("validating", done)  # noqa: E731
-    found = evaluate(in_precision(cell, used.amp, used.amp_dtype), source, size, look, world)
+    found = evaluate(in_precision(cell, used.amp, used.amp_dtype), source, batch, look, world)
     pulse.beat("ended")
     return {
         "checkpoint": str(path),

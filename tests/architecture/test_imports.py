@@ -51,6 +51,13 @@ def test_writing_source_needs_no_mindspore(tmp_path: Path) -> None:
     assert found & {"mindspore", "torch", "onnx"} == set()
 
 
+def test_foreign_weights_need_no_framework(tmp_path: Path) -> None:
+    file = ROOT / "tests/runtime/checkpoint/data/run.pth"
+    read = f"from pathlib import Path; from runtime.checkpoint.foreign import read_foreign; read_foreign(Path({str(file)!r}))"
+    imports = "import runtime.checkpoint.convert, runtime.checkpoint.adapt, runtime.checkpoint.mindfile, runtime.cli.weights"
+    assert modules_after(f"{read}\n{imports}") & {"mindspore", "torch", "onnx", "google"} == set()
+
+
 def test_layers() -> None:
     tool = Path(sys.executable).parent / "lint-imports"
     assert tool.exists(), "import-linter is not installed: pip install 'cmt-dsl[dev]'"

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from cmt_dsl import Graph, build, load, load_text, source
+from cmt_dsl.errors import CmtError
 from cmt_dsl.ir import STAGE
 from cmt_dsl.lower.weights import TAKEN, attribute, canonical_names
 from tests.tiny import HEAD, MODELS, graph_of, model_of
@@ -151,3 +152,21 @@ def test_longest_line_can_be_read() -> None:
     text = source(build(load("cmt_b")))
     assert max(map(len, text.splitlines())) <= 160
     assert model_of("a: {op: relu}") in model_of("a: {op: relu}")
+
+
+def test_outputs_end_where_the_last_of_them_is() -> None:
+    from cmt_dsl import pyramid
+
+    graph = build(load("cmt_nano"))
+    text = source(graph, outputs=pyramid(graph))
+    assert "return (stages_0, stages_1, stages_2,)" in text and "CmtHead" not in text
+    assert "CmtHead" in source(graph) and source(graph, outputs=("stages.1", "head")).count("Stage3") == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "words"), [("stages.1.blocks.0", "inside a stage"), ("stage.1", "no node or block")]
+)
+def test_outputs_that_a_cell_cannot_give(path: str, words: str) -> None:
+    with pytest.raises(CmtError, match=words) as caught:
+        source(build(load("cmt_nano")), outputs=(path,))
+    assert caught.value.code == "CMT-404"

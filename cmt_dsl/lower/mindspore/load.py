@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,20 +28,27 @@ def to_cell(
     seed: int = 0,
     weights: Mapping[str, Array] | None = None,
     file: Path | None = None,
+    outputs: Sequence[str] = (),
 ) -> Any:
-    """The graph as a `mindspore.nn.Cell`: images `[n, c, h, w]` to logits.
+    """The graph as a `mindspore.nn.Cell`: images `[n, c, h, w]` to logits, or to a tuple of `outputs`.
 
     Graph mode reads source, so the module is written to `file` (default: a folder that goes with
     the process). Parameters are named by their paths and start from `weights`, or from `seed`.
     """
     prepare()
-    text = source(graph)
+    text = source(graph, outputs)
     path = file or _folder() / f"{graph.name}_{hashlib.sha256(text.encode()).hexdigest()[:12]}.py"
     path.write_text(text, encoding="utf-8")
     module = _module(path)
     quiet_exit(module.ms)
     cell = module.Model()
-    naming.write(cell, graph, weights if weights is not None else naming.initial(graph, seed))
+    if weights is not None:
+        naming.check(graph, weights)
+    start = weights if weights is not None else naming.initial(graph, seed)
+    if outputs:  # what comes after them is not there, nor are its weights
+        graph = graph.up_to(outputs)
+        start = {info.path: start[info.path] for info in graph.params}
+    naming.write(cell, graph, start)
     set_randomness(cell, graph, seed)
     return cell
 

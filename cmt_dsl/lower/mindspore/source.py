@@ -7,8 +7,10 @@ not in the text: they are set from data after the cells are made.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from cmt_dsl.errors import CmtError
 from cmt_dsl.ir import Emitter, Graph, Node, Scope, TensorType, above
 from cmt_dsl.lower.mindspore.support import with_support
 from cmt_dsl.lower.weights import attribute
@@ -16,9 +18,26 @@ from cmt_dsl.lower.weights import attribute
 ROOT = ""
 
 
-def source(graph: Graph) -> str:
-    """Python source of a module whose `Model()` is the graph's Cell; it imports MindSpore alone."""
-    return _Writer(graph).module()
+def source(graph: Graph, outputs: Sequence[str] = ()) -> str:
+    """Python source of a module whose `Model()` is the graph's Cell; it imports MindSpore alone.
+
+    With `outputs` the Cell gives a tuple of their values: of the stem, stages or head, or of a node outside
+    them (CMT-404 for one inside), and what comes after them is left out.
+    """
+    if not outputs:
+        return _Writer(graph, ()).module()
+    nodes = [_outside_blocks(graph, path) for path in outputs]
+    return _Writer(graph.up_to(nodes), nodes).module()
+
+
+def _outside_blocks(graph: Graph, path: str) -> str:
+    """The node of a value that the whole model's Cell sees; CMT-404."""
+    node, seen = graph.output_of(path), graph.children[ROOT]
+    if node not in {item.output if isinstance(item, Scope) else item.path for item in seen}:
+        message = f"'{path}' lies inside a stage: its value does not leave the stage's Cell"
+        parts = ", ".join(item.path for item in seen)
+        raise CmtError("CMT-404", message, hint=f"a Cell gives: {parts}; the NumPy reference gives any")
+    return node
 
 
 @dataclass
@@ -35,8 +54,9 @@ class _Class:
 
 
 class _Writer:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, outputs: Sequence[str]) -> None:
         self.graph = graph
+        self.outputs = outputs
         self.classes: dict[str, _Class] = {}
         self.of_scope: dict[str, _Class] = {}
         self.support: dict[str, None] = {}
@@ -64,7 +84,8 @@ class _Writer:
             for used in body.uses:
                 digest.update(used.structure.encode())
             types = ", ".join(f"{n} {self._type(p)}" for n, p in scope.inputs)
-            types = f"{types} -> {self._type(scope.output)}"
+            results = self.outputs if scope.path == ROOT and self.outputs else [scope.output]
+            types += " -> " + ", ".join(str(self._type(path)) for path in results)
             self.classes[key] = _Class(name, scope.block, text, types, digest.hexdigest()[:16])
         self.classes[key].paths.append(scope.path)
         self.of_scope[scope.path] = self.classes[key]
@@ -131,6 +152,8 @@ class _Body:
             for name, made in self.made.items()
         ]
         result = self.variables[self.scope.output]
+        if self.scope.path == ROOT and self.writer.outputs:
+            result = "(" + "".join(f"{self.variables[path]}, " for path in self.writer.outputs).rstrip() + ")"
         construct = f"\n    def construct(self, {', '.join(self.inputs)}):\n"
         lines = "".join(f"        {line}\n" for line in self.lines)
         return "".join(makes) + construct + lines + f"        return {result}\n"

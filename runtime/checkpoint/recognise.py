@@ -1,0 +1,205 @@
+"""Whose weights these are: naming, model, profile and sizes, from names and shapes alone; strict, and said."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cmt_dsl import Graph, Model, build, load
+from cmt_dsl.errors import CmtError
+from cmt_dsl.lower.names import counter_names, foreign_names, own_path
+from cmt_dsl.lower.weights import canonical_names
+
+Shape = tuple[int, ...]
+BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.")
+Shapes = Mapping[str, Shape]
+NAMINGS = {
+    "official": "the official PyTorch code",
+    "mindcv": "MindCV",
+    "own": "this project",
+    "cell": "this project's Cells",
+}
+"""Who names parameters how."""
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """A model that the names and shapes fit exactly, and how."""
+
+    naming: str
+    model: Model
+    graph: Graph
+    names: dict[str, str]
+    """Our path to the file's name."""
+    counters: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def names_of(graph: Graph, naming: str) -> dict[str, str]:
+    """Path to name, for every parameter; CMT-402 for one that has none in that naming."""
+    if naming == "own":
+        return {info.path: info.path for info in graph.params}
+    if naming == "cell":
+        return {path: name for name, path in canonical_names(graph).items()}
+    return foreign_names(graph, naming)
+
+
+def counters_of(graph: Graph, naming: str) -> dict[str, str]:
+    """The same for counters beside parameters."""
+    return counter_names(graph, naming) if naming in ("official", "mindcv") else {}
+
+
+def recognise(
+    where: str, shapes: Shapes, *, spec: str | Path | None = None, overrides: Sequence[str] = ()
+) -> Recognised:
+    """The shipped model (or `spec`) that these tensors are exactly; CMT-633 or CMT-634 with what differs."""
+    best: _Fit | None = None
+    for fit in _candidates(shapes, spec, overrides):
+        if best is None or fit.distance < best.distance:
+            best = fit
+        if fit.exact:
+            break
+    if best is None or not best.shared:
+        raise CmtError(
+            "CMT-633",
+            f"{where} holds tensors of no model that is known here ({', '.join(list(shapes)[:3])}, …)",
+            hint="give the model: --spec SPEC; names are known of " + ", ".join(NAMINGS.values()),
+        )
+    if not best.exact:
+        differences = best.differences()
+        more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
+        raise CmtError(
+            "CMT-634",
+            f"{where} is nearest to {best.model.name} in the names of {NAMINGS[best.naming]}, but does not fit: "
+            + "; ".join(differences[:5])
+            + more,
+            hint="the spec it was made from: --spec SPEC" if spec is None else "check --spec and --set",
+        )
+    notes = [*best.notes, *(_assumed(best) if spec is None else ())]
+    return Recognised(best.naming, best.model, best.graph, best.names, best.counters, tuple(notes))
+
+
+def _assumed(fit: _Fit) -> Iterator[str]:
+    """What left no trace in names and shapes, and was therefore taken from the shipped spec."""
+    profile, size = fit.model.profile.profile, fit.model.input
+    if profile != fit.naming:
+        yield f"profile {profile}, by its position bias alone: epsilons and GELU form leave no trace"
+    if not any(node.op.kind == "parameter" for node in fit.graph.nodes):
+        yield f"input {size.height}×{size.width}, the model's own: without a position bias the file cannot tell"
+
+
+@dataclass
+class _Fit:
+    naming: str
+    model: Model
+    graph: Graph
+    names: dict[str, str]
+    counters: dict[str, str]
+    shapes: Shapes
+    notes: list[str]
+
+    def __post_init__(self) -> None:
+        self.expected = {self.names[info.path]: info.shape for info in self.graph.params}
+        given = {n for n in self.shapes if n not in self.counters.values()}
+        self.shared = given & set(self.expected)
+        self.missing = [n for n in self.expected if n not in given]
+        self.unexpected = [n for n in self.shapes if n in given and n not in self.expected]
+        self.wrong = [n for n in self.expected if n in self.shared and self.shapes[n] != self.expected[n]]
+
+    @property
+    def distance(self) -> int:
+        return len(self.missing) + len(self.unexpected) + len(self.wrong)
+
+    @property
+    def exact(self) -> bool:
+        return self.distance == 0
+
+    def differences(self) -> list[str]:
+        found = [f"missing {n}" for n in self.missing] + [f"unexpected {n[:80]}" for n in self.unexpected]
+        return found + [f"{n} has shape {self.shapes[n]}, not {self.expected[n]}" for n in self.wrong]
+
+
+def _candidates(shapes: Shapes, spec: str | Path | None, overrides: Sequence[str]) -> Iterator[_Fit]:
+    from cmt_dsl.spec import names
+
+    for naming in NAMINGS:
+        foreign = naming in ("official", "mindcv")
+        translated = [own_path(n, naming) or "" for n in shapes] if foreign else list(shapes)
+        if not any(path.startswith("stages.") for path in translated):
+            continue
+        if spec is not None:
+            fit = _fit(naming, load(spec, overrides=tuple(overrides)), shapes, [])
+            yield from [fit] if fit else []
+            continue
+        for name in _of_depth(translated) or names("models"):
+            for profile in _profiles(naming):
+                sets = {"profile": profile}
+                fit = _fit(naming, load(name, set=sets), shapes, [])
+                if fit is not None:
+                    yield fit
+                    yield from [] if fit.exact else _resized(fit, name, sets)
+
+
+def _of_depth(paths: Sequence[str]) -> list[str]:
+    """Shipped models with as many blocks in each stage as these paths speak of."""
+    from cmt_dsl.spec import names
+
+    blocks = {match.groups() for match in map(BLOCK.match, paths) if match}
+    depths = Counter(int(stage) for stage, _ in blocks)
+    found: list[str] = []
+    for name in names("models"):
+        stages = [sum(run[1] for run in stage.runs) for stage in load(name).spec.stages]
+        if dict(enumerate(stages)) == depths:
+            found.append(name)
+    return found
+
+
+def _profiles(naming: str) -> list[str]:
+    return {"official": ["official", "mindcv"], "mindcv": ["mindcv", "official"]}.get(
+        naming, ["official", "mindcv", "paper"]
+    )
+
+
+def _fit(naming: str, model: Model, shapes: Shapes, notes: list[str]) -> _Fit | None:
+    try:
+        graph = build(model)
+        return _Fit(naming, model, graph, names_of(graph, naming), counters_of(graph, naming), shapes, notes)
+    except CmtError:  # a size that the grid refuses, or a parameter without a name there: not this one
+        return None
+
+
+def _resized(fit: _Fit, name: str, sets: dict[str, Any]) -> Iterator[_Fit]:
+    """The same model with the classes, channels and square size that the tensors' shapes say."""
+    sets, notes = dict(sets), list[str]()
+    if fit.missing or fit.unexpected:
+        return
+    for path, theirs in fit.names.items():
+        if theirs not in fit.wrong:
+            continue
+        node = fit.graph.by_path.get(path) or fit.graph.by_path[path.rpartition(".")[0]]
+        shape, expected = fit.shapes[theirs], fit.expected[theirs]
+        if node is fit.graph.output:
+            sets["classes"] = shape[0]
+        elif fit.graph.input.path in node.inputs and len(shape) == 4:
+            sets["input.channels"] = shape[1]
+        elif node.op.kind == "parameter" and len(shape) == 3:
+            height = fit.graph.input.type.map()[1]
+            side = height * math.sqrt(shape[1] / expected[1])
+            if side != int(side):
+                return
+            sets["input.size"] = int(side)
+        else:
+            return
+    for key, value in sets.items():
+        if key == "classes" or key == "input.channels":
+            notes.append(f"{key} {value}, from the shapes")
+        elif key == "input.size":
+            notes.append(f"{key} {value}, from the position bias (a square is taken for granted)")
+    resized = _fit(fit.naming, load(name, set=sets), fit.shapes, notes)
+    if resized is not None:
+        yield resized
