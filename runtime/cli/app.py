@@ -11,7 +11,7 @@ import typer
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import draw, spec, train
+from runtime.cli import draw, launch, spec, train
 
 app = typer.Typer(
     name="cmt",
@@ -28,6 +28,7 @@ for verb in ("draw", "diff", "compare"):
     app.command(verb)(getattr(draw, verb))
 for verb in ("train", "validate", "doctor"):
     app.command(verb)(getattr(train, verb))
+app.command("launch")(launch.launch)
 
 
 def _version(wanted: bool) -> None:
