@@ -13,6 +13,10 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-604": "the checkpoint does not fit the model built from its own spec",
     "CMT-605": "the checkpoint was written by a newer version of this project",
     "CMT-606": "the checkpoint cannot be written",
+    "CMT-610": "weights that are not finite numbers",
+    "CMT-611": "checkpoints of different models cannot be averaged",
+    "CMT-612": "the averaging weights do not fit the checkpoints",
+    "CMT-613": "these two files cannot be compared",
     "CMT-701": "the requested device is not available",
     "CMT-702": "the loss is no longer a finite number",
     "CMT-703": "the output directory already holds a run",
@@ -27,4 +31,7 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-724": "a worker of a distributed run died or hung",
     "CMT-801": "a recipe's values contradict each other or the data",
     "CMT-802": "the recipe does not exist or is not a recipe",
+    "CMT-810": "a setting of a MindCV file that this version does not carry out",
+    "CMT-811": "no model is named, neither by the command nor by the recipe",
+    "CMT-812": "a directory holds no run to report on",
 }

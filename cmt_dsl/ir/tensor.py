@@ -75,7 +75,7 @@ class Attributes(Mapping[str, int]):
 
 
 Init = Literal["zeros", "ones", "normal", "he_fan_out", "trunc_normal_02"]
-"""How a parameter starts: `normal` is N(0, 1); `he_fan_out` is N(0, 2 / (out · k² / groups));
+"""How a parameter starts: `normal` is N(0, 1); `he_fan_out` is N(0, 2 / (out · k²)), whatever the groups;
 `trunc_normal_02` is N(0, 0.02²) cut at ±2 (an absolute bound, so hardly ever met)."""
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
 
 from cmt_dsl.errors import CmtError
 from cmt_dsl.ir import Array, Graph
+from cmt_dsl.lower.weights import check
 
 
 def run(graph: Graph, weights: Mapping[str, Array], images: Array) -> Array:
@@ -20,6 +18,7 @@ def run_all(
     graph: Graph, weights: Mapping[str, Array], images: Array, wanted: Sequence[str]
 ) -> dict[str, Array]:
     """The values of the `wanted` nodes. Raises CMT-402 and CMT-403."""
+    check(graph, weights)  # of the whole graph, whatever part is wanted
     expected = graph.input.type
     if images.ndim != 4 or images.shape[1:] != expected.sizes:
         message = f"the model takes {expected}, not {list(images.shape)}"
@@ -28,15 +27,9 @@ def run_all(
     values: dict[str, Array] = {graph.input.path: images}
     kept = set(wanted)
     for node in graph.nodes[1:]:
-        p = {param.name: _weight(weights, node.param_path(param), images.dtype) for param in node.params}
+        p = {p.name: weights[node.param_path(p)].astype(images.dtype, copy=False) for p in node.params}
         values[node.path] = node.op.numpy(p, *(values[path] for path in node.inputs))
         for path in dict.fromkeys(node.inputs):
             if last[path] == node.path and path not in kept:
                 del values[path]
     return {path: values[path] for path in wanted}
-
-
-def _weight(weights: Mapping[str, Array], path: str, dtype: np.dtype[Any]) -> Array:
-    if path not in weights:
-        raise CmtError("CMT-402", f"no weight for '{path}'")
-    return weights[path].astype(dtype, copy=False)

@@ -192,13 +192,15 @@ def _start(info: ParamInfo, seed: int) -> Array:
 
 
 def check(graph: Graph, weights: Mapping[str, Array]) -> None:
-    """Raise CMT-402 unless `weights` has exactly the graph's parameters, in their shapes."""
+    """Raise CMT-402 unless `weights` has exactly the graph's parameters, in their shapes, as real numbers."""
     wanted = {info.path: info.shape for info in graph.params}
     wrong = [f"missing {path}" for path in wanted if path not in weights]
     wrong += [f"unexpected {path}" for path in weights if path not in wanted]
     for path, shape in wanted.items():
         if path in weights and tuple(weights[path].shape) != shape:
             wrong.append(f"{path} has shape {tuple(weights[path].shape)}, not {shape}")
+        elif path in weights and weights[path].dtype.kind != "f":
+            wrong.append(f"{path} has type {weights[path].dtype}, not float32")
     if wrong:
         more = f", and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         hint = "the weights belong to another model, or to another version of it"

@@ -45,7 +45,9 @@ class Conv2d(Op, kind="conv2d"):
 
     def params(self, *x: TensorType) -> tuple[Param, ...]:
         c, k = x[0].map()[0], self.kernel
-        fan_out = self.out * k * k // self.groups
+        fan_out = (
+            self.out * k * k
+        )  # groups do not count: neither PyTorch's initialiser nor MindSpore's knows of them
         weight = Param("weight", (self.out, c // self.groups, k, k), self.init, decay=True, fan_out=fan_out)
         return (weight, Param("bias", (self.out,), "zeros")) if self.bias else (weight,)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,15 @@ import numpy as np
 
 from cmt_dsl.errors import CmtError
 from runtime.atomic import write_atomically
+from runtime.checkpoint.container import NUMPY, Header, damaged, encode, read_container, read_header, tensor
 
-FORMAT = 1
+FORMAT = 3
+"""1 and 2, before any release, kept their checksum elsewhere."""
 KIND = "cmt-dsl checkpoint"
+OWN_KINDS = "cmt-dsl "
+"""What the kinds of all files that `save_arrays` writes begin with."""
+SEAL = b'{"__metadata__":{"sha256":"'
+"""How the header of such a file begins; the SHA-256 of all other bytes of the file follows, as 64 digits."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,8 @@ class Checkpoint:
     step: int
     source: str
     versions: dict[str, str] = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)
+    """How it was made, where not by training: {"by": "cmt average", "from": […], …}."""
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
@@ -48,20 +56,22 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
         "step": str(checkpoint.step),
         "source": checkpoint.source,
         "versions": json.dumps(checkpoint.versions),
+        "origin": json.dumps(checkpoint.origin, ensure_ascii=False),
     }
     save_arrays(path, checkpoint.arrays, header)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:
-    """Read and verify; raises CMT-601, 602, 603 or 605."""
+    """Read and verify; raises CMT-601, 602, 603 or 605. The arrays share one buffer."""
     arrays, header = load_arrays(path)
     if header.get("kind") != KIND:
         raise CmtError(
             "CMT-602",
-            f"{path} is not a checkpoint of this project",
-            hint="weights of another project need a conversion first",
+            f"{path} is no checkpoint, but a {header.get('kind', 'file of unknown kind')}",
+            hint="a run keeps its checkpoints as OUT/last.safetensors and OUT/best.safetensors",
         )
-    if int(header["format"]) > FORMAT:
+    take = _Fields(Path(path), header)
+    if take.number("format") > FORMAT:
         raise CmtError(
             "CMT-605",
             f"{path} has checkpoint format {header['format']}, this version reads {FORMAT}",
@@ -69,82 +79,97 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         )
     return Checkpoint(
         arrays=arrays,
-        spec_text=header["spec"],
-        fingerprint=header["fingerprint"],
-        classes=tuple(json.loads(header["classes"])),
-        recipe=json.loads(header["recipe"]),
-        metrics=json.loads(header["metrics"]),
-        epoch=int(header["epoch"]),
-        step=int(header["step"]),
-        source=header["source"],
-        versions=json.loads(header["versions"]),
+        spec_text=take.text("spec"),
+        fingerprint=take.text("fingerprint"),
+        classes=tuple(take.json("classes", list)),
+        recipe=take.json("recipe", dict),
+        metrics=take.json("metrics", dict),
+        epoch=take.number("epoch"),
+        step=take.number("step"),
+        source=take.text("source"),
+        versions=take.json("versions", dict),
+        origin=take.json("origin", dict) if "origin" in header else {},
     )
 
 
 def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> None:
-    """A safetensors file whose header also carries the sha256 of all its content."""
-    from safetensors.numpy import save
-
-    tensors = {name: np.asarray(value, order="C") for name, value in arrays.items()}
-    header = {**header, "sha256": _digest(tensors, header)}
-    write_atomically(path, save(tensors, metadata=header))
+    """A safetensors file whose header begins with the SHA-256 of all its other bytes; CMT-606."""
+    text, pieces = encode(arrays, {"sha256": "0" * 64, **header})
+    digest = _digest(text, pieces).encode()
+    text = SEAL + digest + text[len(SEAL) + 64 :]
+    write_atomically(path, len(text).to_bytes(8, "little"), text, *pieces)
 
 
 def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Arrays and header of a file that `save_arrays` wrote; raises CMT-601, 602 or 603."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
+    """Arrays and header of a file that `save_arrays` wrote; raises CMT-601, 602 or 603.
 
+    No byte can differ from what was written. The arrays are views of one buffer, the only copy made.
+    """
     path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise CmtError(
-            "CMT-601",
-            f"cannot read checkpoint {path}: {error.strerror}",
-            hint="a run keeps its checkpoints as OUT/last.safetensors and OUT/best.safetensors",
-        ) from None
-    size = int.from_bytes(data[:8], "little") if len(data) >= 8 else -1
-    if size < 2 or data[8:9] != b"{":
-        raise CmtError(
-            "CMT-602", f"{path} is not a safetensors file", hint="give the path of a .safetensors file"
-        )
-    if size + 8 > len(data):
-        raise CmtError(
-            "CMT-603",
-            f"{path} is truncated: its header needs {size + 8} bytes, it has {len(data)}",
-            hint="copy it again, or use another checkpoint of the run",
-        )
-    try:
-        header = json.loads(data[8 : 8 + size]).get("__metadata__") or {}
-        tensors = load(data)
-    except (SafetensorError, ValueError, AttributeError, KeyError, TypeError) as error:
-        raise CmtError(
-            "CMT-603",
-            f"{path} is damaged: {error}",
-            hint="copy it again, or use another checkpoint of the run",
-        ) from None
-    found = header.pop("sha256", None)
-    if found is None:
+    require_own(read_header(path), path)  # before a foreign file, however large, is read
+    header, data = read_container(path)
+    if header.metadata.get("sha256") != _digest(header.text, [data]):
+        raise damaged(path, "its content does not match its checksum")
+    arrays = {name: tensor(data, entry) for name, entry in header.entries.items() if entry.dtype in NUMPY}
+    if len(arrays) != len(header.entries):
+        raise damaged(path, "it has tensors of types that no checkpoint has")
+    return arrays, {key: value for key, value in header.metadata.items() if key != "sha256"}
+
+
+def is_own(header: Header) -> bool:
+    """Whether the file says that this project wrote it."""
+    return header.text.startswith(SEAL) or header.metadata.get("kind", "").startswith(OWN_KINDS)
+
+
+def require_own(header: Header, path: Path) -> None:
+    """CMT-602 for a file of another project, CMT-603 for one of ours that something else has rewritten."""
+    if not is_own(header):
         raise CmtError(
             "CMT-602",
             f"{path} is a safetensors file, but not a checkpoint of this project",
             hint="weights of another project need a conversion first",
         )
-    if found != _digest(tensors, header):
-        raise CmtError(
-            "CMT-603",
-            f"{path} is damaged: its content does not match its checksum",
-            hint="copy it again, or use another checkpoint of the run",
-        )
-    return tensors, header
+    if header.text.startswith(SEAL):
+        return
+    if (old := header.metadata.get("format")) in ("1", "2"):
+        hint = "versions before the first release wrote it; train or convert again"
+        raise CmtError("CMT-602", f"{path} has format {old}, which is no longer read", hint=hint)
+    raise damaged(
+        path, "its header was altered or rewritten by another program, its checksum is not in place"
+    )
 
 
-def _digest(tensors: Mapping[str, np.ndarray], header: Mapping[str, str]) -> str:
-    """sha256 of header and tensors: names, types, shapes and bytes, in sorted order."""
-    total = hashlib.sha256(json.dumps(sorted(header.items())).encode())
-    for name in sorted(tensors):
-        value = tensors[name]
-        total.update(json.dumps([name, value.dtype.str, list(value.shape)]).encode())
-        total.update(value.tobytes())
+def _digest(text: bytes, pieces: list[np.ndarray]) -> str:
+    """SHA-256 of a whole file, the digits of the digest in its header left out."""
+    total = hashlib.sha256(len(text).to_bytes(8, "little"))
+    total.update(text[: len(SEAL)])
+    total.update(text[len(SEAL) + 64 :])
+    for piece in pieces:
+        total.update(piece)
     return total.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Fields:
+    """Fields of a header whose checksum is good; one that does not hold what it should is CMT-603 all the same."""
+
+    path: Path
+    header: Mapping[str, str]
+
+    def text(self, name: str) -> str:
+        return self._take(name, str)
+
+    def number(self, name: str) -> int:
+        return self._take(name, int)
+
+    def json(self, name: str, kind: type) -> Any:
+        value = self._take(name, json.loads)
+        if not isinstance(value, kind):
+            raise damaged(self.path, f"its header's '{name}' is of the wrong kind")
+        return value
+
+    def _take(self, name: str, read: Callable[[str], Any]) -> Any:
+        try:
+            return read(self.header[name])
+        except (KeyError, ValueError, RecursionError):
+            raise damaged(self.path, f"its header has no readable '{name}'") from None

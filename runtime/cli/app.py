@@ -11,7 +11,8 @@ import typer
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import draw, launch, spec, train
+from runtime.cli import checkpoints, diff, draw, launch, recipe, spec, train
+from runtime.cli import report as reports
 
 app = typer.Typer(
     name="cmt",
@@ -24,11 +25,16 @@ app = typer.Typer(
 
 for verb in ("list_", "check", "show", "cost", "resolve", "schema", "compile_"):
     app.command(verb.rstrip("_"))(getattr(spec, verb))
-for verb in ("draw", "diff", "compare"):
+for verb in ("draw", "compare"):
     app.command(verb)(getattr(draw, verb))
 for verb in ("train", "validate", "doctor"):
     app.command(verb)(getattr(train, verb))
+app.command("diff")(diff.diff)
 app.command("launch")(launch.launch)
+for verb in ("inspect", "verify", "average"):
+    app.command(verb)(getattr(checkpoints, verb))
+app.command("report")(reports.report)
+app.add_typer(recipe.app, name="recipe")
 
 
 def _version(wanted: bool) -> None:

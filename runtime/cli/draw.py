@@ -1,4 +1,4 @@
-"""The verbs that show models: draw, compare, and `diff` of two specs."""
+"""The verbs that show models: draw, compare, and what `diff` does with two specs."""
 
 from __future__ import annotations
 
@@ -81,23 +81,6 @@ class SidesFormat(str, Enum):
     svg = "svg"
     png = "png"
     html = "html"
-
-
-def diff(
-    a: Annotated[str, typer.Argument(help="Model A: a shipped name or a YAML file.")],
-    b: Annotated[str, typer.Argument(help="Model B.")],
-    format: Annotated[SidesFormat | None, typer.Option(help="Draw both, side by side.")] = None,
-    level: Annotated[Level, typer.Option(help="How deep the drawing goes.")] = Level.stage,
-    out: Out = None,
-    set: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change model B. Repeatable.")
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """What is different between two models: spec values, nodes by path, cost by stage."""
-    diff_specs(
-        a, b, sets=set, format=format.value if format else None, level=level.value, out=out, as_json=as_json
-    )
 
 
 def diff_specs(

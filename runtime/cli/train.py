@@ -40,10 +40,12 @@ Data = Annotated[str, typer.Option(help="'digits', or a folder with train/CLASS/
 
 
 def train(
-    spec: Annotated[str, typer.Argument(help="Model: a shipped name or a YAML file.")],
-    recipe: Annotated[str, typer.Option(help="Recipe: a shipped name or a YAML file.")],
+    recipe: Annotated[str, typer.Option(help="Recipe: a shipped name, or a YAML file (ours or MindCV's).")],
     data: Data,
     out: Annotated[Path, typer.Option(help="Directory of the run.")],
+    spec: Annotated[
+        str | None, typer.Argument(help="Model: a shipped name or a YAML file; default: the recipe's.")
+    ] = None,
     set: Sets = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a run that is already there.")
@@ -84,7 +86,7 @@ def train(
 
 
 def _train(
-    spec: str,
+    spec: str | None,
     recipe: str,
     data: str,
     out: Path,
@@ -96,20 +98,22 @@ def _train(
     watch: Watch,
 ) -> dict[str, Any] | None:
     from cmt_dsl import build
+    from runtime.checkpoint.verify import require_fit
     from runtime.data.source import View, open_source, require_classes
     from runtime.device.environment import native_noise_to, temporary_log
     from runtime.device.world import join, processes
-    from runtime.recipe.read import check_against_data, is_recipe_path, load_recipe
-    from runtime.run.directory import LOG, open_run, require_free
+    from runtime.recipe.read import check_against_data, is_recipe_path, load_recipe, named_model, remarks
+    from runtime.run.directory import LAST, LOG, open_run, require_free
     from runtime.training.resume import find, reopen_run, require_same
 
     point = find(out) if resume else None
     plan = load_recipe(recipe, overrides=tuple(s for s in sets if is_recipe_path(s)))
     own = tuple(s for s in sets if not is_recipe_path(s))
+    spec = spec if spec is not None else named_model(plan)
     model = _model(spec, plan.model_sets(), own)
     _say(console, f"cmt train {model.name}  recipe {plan.recipe}  data {data}  out {out}")
-    for item in plan.pending:
-        _say(console, f"not in this version: {item}")
+    for line in remarks(plan, model.lineage):
+        _say(console, line)
     source = open_source(data, View.of(model, plan.data.eval_crop), augment=plan.augment, group=plan.data)
     if len(source.classes) != model.classes and not any(s.split("=")[0].strip() == "classes" for s in own):
         _say(console, f"classes {model.classes} → {len(source.classes)}, as the data has")
@@ -120,6 +124,7 @@ def _train(
     check_against_data(plan, source.train_size, workers)
     if point:
         require_same(point, model, graph.fingerprint, plan, source, workers)
+        require_fit(out / LAST, graph, point.checkpoint.arrays)
     elif not overwrite:
         require_free(out)
     with contextlib.ExitStack() as stack:

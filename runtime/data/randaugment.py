@@ -1,7 +1,8 @@
-"""RandAugment (Cubuk et al. 2020) with timm's 15 operators and strengths, through Pillow."""
+"""RandAugment (Cubuk et al. 2020) with timm's 15 operators or MindCV's 14, and their strengths, through Pillow."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -45,9 +46,30 @@ INCREASING: dict[str, Amount] = AMOUNTS | {
 }
 
 
+def _lean(part: float, sign: float) -> float:
+    return sign * math.tan(math.radians(0.3 * part))
+
+
+# What MindCV's code does, measured on the operators it calls: it has no solarize_add, gives MindSpore's posterize
+# 8 less the bits to keep, a strongest solarize of 255, and shears by 0.3 degrees where timm shears by 0.3 widths.
+MINDCV: dict[str, Amount] = {k: v for k, v in AMOUNTS.items() if k != "solarize_add"} | {
+    "posterize": lambda part, sign: 8 - int(4 * part),
+    "solarize": lambda part, sign: int(255 * part),
+    "shear_x": _lean,
+    "shear_y": _lean,
+}
+MINDCV_INCREASING: dict[str, Amount] = {k: v for k, v in INCREASING.items() if k in MINDCV} | {
+    "posterize": lambda part, sign: 4 + int(4 * part),
+    "solarize": lambda part, sign: 255 - int(255 * part),
+    "shear_x": _lean,
+    "shear_y": _lean,
+}
+SPACES = {"timm": (AMOUNTS, INCREASING), "mindcv": (MINDCV, MINDCV_INCREASING)}  # plain, increasing
+
+
 def plan(rng: np.random.Generator, group: RandAugment) -> list[tuple[str, float]]:
     """The operators to carry out on one image, in order, each with its amount."""
-    amounts = INCREASING if group.increasing else AMOUNTS
+    amounts = SPACES[group.space][group.increasing]
     names, found = list(amounts), []
     for pick in rng.integers(len(names), size=group.ops):
         if rng.random() >= group.prob:

@@ -9,17 +9,20 @@ from cmt_dsl.errors import CmtError, Place, Problem, SpecError
 from cmt_dsl.spec import check, load_document
 from cmt_dsl.spec.edit import from_value, merge, parse_override
 from cmt_dsl.spec.tree import Map, Tree, place_of
+from runtime.recipe.mindcv import imported, is_mindcv
 from runtime.recipe.schema import AugmentGroup, Recipe
 
 
 def load_recipe(
     name_or_path: str, sets: dict[str, Any] | None = None, overrides: tuple[str, ...] = ()
 ) -> Recipe:
-    """A recipe by shipped name or path, with `sets` (path to value) and `overrides` ("path=value") on top.
+    """A recipe by shipped name or path, ours or MindCV's, with `sets` (path to value) and `overrides` ("path=value") on top.
 
     Raises SpecError with all that is wrong, each with its place; CMT-802 if the file is no recipe.
     """
     tree = load_document(name_or_path, "recipes")
+    if "recipe" not in tree.items and is_mindcv(tree):
+        tree = imported(tree).tree()
     if "recipe" not in tree.items:
         raise CmtError(
             "CMT-802",
@@ -70,7 +73,9 @@ def _contradictions(recipe: Recipe, tree: Tree) -> Iterator[Problem]:
         return Problem("CMT-801", message, place_of(tree, tuple(path.split("."))), path, hint)
 
     schedule, train, device = recipe.schedule, recipe.train, recipe.device
-    if schedule.warmup_epochs > 0 and schedule.warmup_epochs >= train.epochs:
+    if schedule.may_end_early:
+        pass  # `early_end` says so
+    elif schedule.warmup_epochs > 0 and schedule.warmup_epochs >= train.epochs:
         yield problem(
             "schedule.warmup_epochs",
             f"warm-up of {schedule.warmup_epochs:g} epochs does not fit a run of {train.epochs}",
@@ -114,6 +119,46 @@ def _contradictions(recipe: Recipe, tree: Tree) -> Iterator[Problem]:
             f"amp {device.amp} without loss_scale: float16 gradients would vanish",
             "add device.loss_scale: {initial: 65536, window: 2000}",
         )
+
+
+def named_model(recipe: Recipe) -> str:
+    """The model that the recipe was published for; CMT-811 if it names none."""
+    if recipe.model.name is None:
+        raise CmtError(
+            "CMT-811",
+            f"the recipe {recipe.recipe} names no model, nor does the command",
+            path="model.name",
+            hint="cmt train cmt_s --recipe …",
+        )
+    return recipe.model.name
+
+
+def remarks(recipe: Recipe, lineage: tuple[str, ...]) -> Iterator[str]:
+    """What is said before training: what the recipe sets, lacks and notes. `lineage`: the model and its ancestors."""
+    published = recipe.model.name
+    if published is not None and lineage and published not in lineage:
+        yield f"the recipe was published for {published}; {lineage[0]} is trained"
+    if sets := recipe.model_sets():
+        yield "the recipe sets " + ", ".join(f"{path} {value}" for path, value in sets.items())
+    yield from (f"not in this version: {item}" for item in recipe.pending)
+    yield from (f"note: {item}" for item in recipe.notes)
+    if ends := early_end(recipe):
+        yield f"note: {ends}"
+
+
+def early_end(recipe: Recipe) -> str | None:
+    """A line for people where the run ends within its schedule, which `schedule.may_end_early` allows."""
+    schedule, epochs = recipe.schedule, recipe.train.epochs
+    offset = schedule.warmup_epochs if schedule.cosine_from == "warmup" else 0.0
+    whole = max(schedule.warmup_epochs, offset + (schedule.decay_epochs or 0.0))
+    if epochs >= whole or not schedule.may_end_early:
+        return None
+    where = "the warm-up" if epochs <= schedule.warmup_epochs else "the cosine"
+    still = schedule.by == "epoch" and epochs == 1 and schedule.warmup_epochs > 0 and schedule.warmup_lr == 0
+    return (
+        f"the schedule has {whole:g} epochs, the run {epochs}: it ends within {where}, its rates as in a whole run"
+        + ("; the learning rate of the first epoch is 0: no weight will move" if still else "")
+    )
 
 
 def _ranges(augment: AugmentGroup) -> Iterator[tuple[str, list[float], float | None]]:

@@ -18,6 +18,9 @@ class Group(BaseModel):
 
 
 class ModelGroup(Group):
+    name: str | None = Field(
+        None, description="the model it was published for, trained where the command names none"
+    )
     drop_path: Fraction | None = Field(
         None, description="stochastic depth of the last block; null: the model's own"
     )
@@ -41,8 +44,11 @@ class Crop(Group):
 class RandAugment(Group):
     """timm's `rand-m9-mstd0.5-inc1` is {ops: 2, prob: 0.5, magnitude: 9, std: 0.5, increasing: true}."""
 
+    space: Literal["timm", "mindcv"] = Field(
+        "timm", description="whose operators and strengths: timm's 15, or MindCV's 14 as its code has them"
+    )
     ops: int = Field(
-        ge=1, le=15, description="operators drawn for each image, with replacement, from timm's 15"
+        ge=1, le=15, description="operators drawn for each image, with replacement, from the space"
     )
     prob: Probability = Field(description="probability that a drawn operator is carried out")
     magnitude: Annotated[float, Field(ge=0, le=10)] = Field(description="mean strength, 0 to 10")
@@ -130,6 +136,9 @@ class ScheduleGroup(Group):
         description="epoch zero of the cosine: end of warm-up, or start"
     )
     by: Literal["step", "epoch"] = Field(description="the rate moves at every step, or once per epoch")
+    may_end_early: bool = Field(
+        False, description="a run shorter than warm-up and cosine stops within them; false: it is an error"
+    )
 
 
 class TrainGroup(Group):
@@ -142,6 +151,12 @@ class TrainGroup(Group):
     )
     save_every: int | None = Field(
         None, ge=1, description="steps between checkpoints within an epoch; null: at the end of epochs alone"
+    )
+    keep: int = Field(
+        3,
+        ge=0,
+        le=1000,
+        description="best epochs by top-1 whose checkpoints are kept, as epoch-012.safetensors",
     )
     log_every: int = Field(
         10, ge=1, description="steps between readings of the loss (each waits for the device)"
@@ -178,6 +193,7 @@ class Recipe(Group):
         default_factory=list,
         description="published settings this version does not carry out; printed at every start",
     )
+    notes: list[str] = Field(default_factory=list, description="remarks; printed at every start")
     model: ModelGroup = Field(default_factory=ModelGroup)
     data: DataGroup = Field(default_factory=DataGroup)
     augment: AugmentGroup

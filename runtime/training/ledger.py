@@ -10,13 +10,17 @@ MAX_OVERFLOWS = 40  # in a row: from 2^24, the scale has then long been 1
 
 
 class Ledger:
-    """Collects results without waiting for the device; `failed` is told a loss that ends the run, and raises."""
+    """Collects results without waiting for the device.
 
-    def __init__(self, failed: Callable[[float], object]):
+    `failed` is told a loss that ends the run, and raises; `told` how many steps were read, and the losses of those
+    that counted.
+    """
+
+    def __init__(self, failed: Callable[[float], object], told: Callable[[int, list[float]], object]):
         self.losses: list[float] = []  # of the epoch so far
         self.waiting: list[Any] = []  # results of steps, not read yet
         self.skipped = self.overflows = 0
-        self._failed = failed
+        self._failed, self._told = failed, told
 
     @property
     def last(self) -> float | None:
@@ -24,6 +28,7 @@ class Ledger:
 
     def read(self) -> None:
         """Move the losses of the waiting steps to `losses`, in order; waits for the device."""
+        count, before = len(self.waiting), len(self.losses)
         for loss, applied in self.waiting:
             value, counts = float(loss.asnumpy()), bool(applied.asnumpy())
             if not counts:
@@ -34,6 +39,8 @@ class Ledger:
             if self.overflows > MAX_OVERFLOWS or (counts and not math.isfinite(value)):
                 self._failed(value)
         self.waiting.clear()
+        if count:
+            self._told(count, self.losses[before:])
 
     def state(self) -> dict[str, Any]:
         return {"losses": self.losses, "skipped": self.skipped, "overflows": self.overflows}

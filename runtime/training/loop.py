@@ -20,6 +20,7 @@ from runtime.device.world import on
 from runtime.launch.pulse import Pulse
 from runtime.recipe.read import check_against_data, decays_all
 from runtime.run.directory import LOG, MODEL, Metrics
+from runtime.run.facts import facts
 from runtime.run.interrupt import Asked, Stopped, Watch
 from runtime.run.progress import Progress, epoch_line
 from runtime.training.agreement import Agreement
@@ -65,11 +66,11 @@ class _Run:
         self.batch, self.epochs = recipe.train.batch, recipe.train.epochs
         self.everyone = self.batch * world.size
         self.steps = source.train_size // self.everyone
-        schedule = recipe.schedule.model_dump(exclude={"lr"})
+        schedule = recipe.schedule.model_dump(exclude={"lr", "may_end_early"})
         self.peak = recipe.peak_lr(self.everyone)
         self.rates = learning_rates(self.peak, steps_per_epoch=self.steps, epochs=self.epochs, **schedule)
         self.feed = Feed(recipe, spec.classes, self.rates, self.steps, world)
-        self.done, self.ledger = 0, Ledger(self._diverged)
+        self.done, self.ledger = 0, Ledger(self._diverged, self._told)
         self.saver = Saver(job, self.graph, self.cell, self.step, self.ledger)
         self.first_epoch, self.compile_seconds = 1, 0.0
         self.metrics_now: dict[str, Any] = {}
@@ -82,13 +83,7 @@ class _Run:
             step=self.done,
             device=self.device,
             workers=world.size,
-            model=spec.name,
-            fingerprint=self.graph.fingerprint,
-            recipe=recipe.resolved(),
-            source=source.name,
-            classes=list(source.classes),
-            train_images=source.train_size,
-            val_images=source.val_size,
+            **facts(spec, self.graph, recipe, source),
             steps_per_epoch=self.steps,
             peak_lr=self.peak,
         )
@@ -122,6 +117,9 @@ class _Run:
                 number = self.watch.asked
                 others = number is None  # the signal reached another worker
                 raise Stopped(signal.SIGTERM if others else number, self._leave(epoch)) from None
+            except CmtError as error:
+                self.log.write("failed", step=self.done, code=error.code, reason=error.problems[0].message)
+                raise
         self.pulse.beat("ended", self.done)
         summary = {
             "checkpoint": str(self.saver.last),
@@ -179,21 +177,25 @@ class _Run:
     def _first(self, batch: Any) -> None:
         """The step that compiles the graph."""
         began = time.monotonic()
+        self.log.pace.stop()
         with self.progress.waiting("compiling graph…"):
             self.ledger.waiting.append(self._step(batch))
             self.ledger.read()
         self.compile_seconds = max(round(time.monotonic() - began, 1), 0.1)
         self.progress.say(f"graph compiled, first step done in {self.compile_seconds} s")
         self.log.write("compiled", seconds=self.compile_seconds)
+        self.log.pace.start()
 
     def _step(self, batch: Any) -> Any:
         loss, applied = self.step(*self.feed.tensors(batch, self.done))
         self.done += 1
         return self.agreement.loss(loss), applied
 
+    def _told(self, count: int, losses: list[float]) -> None:
+        self.log.steps(self.done, count, losses, self.rates[self.done - 1], self.step)
+
     def _diverged(self, loss: float) -> None:
         kept = f"; the last good weights are in {self.saver.last}" if self.saver.last.exists() else ""
-        self.log.write("failed", step=self.done, reason="loss is not finite")
         raise CmtError(
             "CMT-702",
             f"the loss became {loss} by step {self.done}{kept}",
@@ -218,6 +220,7 @@ class _Run:
     def _keep(self, epoch: int, *, over: bool) -> None:
         self.pulse.beat("saving", self.done)
         self.saver.keep(epoch, self.done, self.metrics_now, over=over)
+        self.log.pace.start()
 
     def _leave(self, epoch: int) -> Path | None:
         """On a signal: the weights as they are."""

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from cmt_dsl.errors import CmtError
-from runtime.atomic import write_atomically
+from runtime.atomic import remove_leftovers, write_atomically
 from runtime.checkpoint.file import Checkpoint, load_arrays, load_checkpoint
 from runtime.data.source import Source
 from runtime.recipe.schema import Recipe
-from runtime.run.directory import LAST, METRICS, OPTIMIZER, PREVIOUS, STATE_KIND
+from runtime.run.directory import LAST, METRICS, OPTIMIZER, OWN, PREVIOUS, STATE_KIND, clear_epochs
 
-FREE = ("doc", "pending", "train.log_every", "train.save_every")
+FREE = ("doc", "pending", "notes", "model.name", "train.log_every", "train.save_every", "train.keep")
 """Recipe fields that change no number of a run."""
 
 
@@ -122,8 +122,10 @@ def require_same(
 def reopen_run(folder: Path, point: Point) -> None:
     """Make the directory what it was at `point`: its optimiser state the last one, its metrics up to its step."""
     try:
+        remove_leftovers(folder, OWN)
         if point.beside != OPTIMIZER:
             (folder / point.beside).replace(folder / OPTIMIZER)
+        clear_epochs(folder, point.loop.get("kept", ()))
     except OSError as error:
         raise CmtError("CMT-606", f"cannot write to {folder}: {error.strerror}") from None
     _cut_metrics(folder, point.step)

@@ -21,7 +21,7 @@ class Saver:
 
     def __init__(self, job: Job, graph: Any, cell: Any, step: Any, ledger: Ledger):
         self._job, self._graph, self._cell, self._step, self._ledger = job, graph, cell, step, ledger
-        self._keeper = Keeper(job.out, job.resume.loop["best"] if job.resume else None)
+        self._keeper = Keeper(job.out, job.recipe.train.keep, job.resume.loop if job.resume else None)
 
     @property
     def last(self) -> Path:

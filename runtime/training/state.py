@@ -27,7 +27,7 @@ def take(step: Any, each: Sequence[Mapping[str, np.ndarray]] = ()) -> dict[str, 
 
 
 def put(point: Point, cell: Any, graph: Any, step: Any, world: World) -> None:
-    """Weights, step state and random counters of `point`, strictly; CMT-604 if a name or a shape differs."""
+    """Weights, step state and random counters of `point`, strictly; CMT-604 if a name, shape or type differs."""
     import mindspore as ms
 
     mark = WORKER.format(rank=world.rank)
@@ -35,7 +35,8 @@ def put(point: Point, cell: Any, graph: Any, step: Any, world: World) -> None:
     write(cell, graph, {**point.checkpoint.arrays, **statistics})
     parameters = _parameters(step)
     state = {name: value for name, value in point.state.items() if not name.startswith("worker.")}
-    if {n: a.shape for n, a in state.items()} != {n: tuple(p.shape) for n, p in parameters.items()}:
+    found = {name: (value.shape, value.dtype) for name, value in state.items()}
+    if found != {n: (tuple(p.shape), np.dtype(ms.dtype_to_nptype(p.dtype))) for n, p in parameters.items()}:
         raise CmtError(
             "CMT-604",
             "the optimiser state does not fit this model's parameters",

@@ -7,6 +7,7 @@ from typing import Any
 
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import Checkpoint, load_checkpoint
+from runtime.checkpoint.verify import require_fit
 from runtime.data.source import View, open_source, require_classes
 from runtime.device.world import SOLO, World
 from runtime.launch.pulse import Pulse
@@ -15,7 +16,7 @@ from runtime.recipe.schema import DeviceGroup
 
 
 def restore(path: str | Path) -> tuple[Checkpoint, Any, Any]:
-    """(checkpoint, spec, graph) of a checkpoint file, with no framework; CMT-6xx."""
+    """(checkpoint, spec, graph) of a file whose every weight fits its spec, with no framework; CMT-6xx."""
     from cmt_dsl import build
     from cmt_dsl.api import load_text
 
@@ -30,6 +31,7 @@ def restore(path: str | Path) -> tuple[Checkpoint, Any, Any]:
             hint=f"it was written by cmt-dsl {checkpoint.versions.get('cmt-dsl')}"
             "; a block or profile has changed its meaning since",
         )
+    require_fit(path, graph, checkpoint.arrays)
     return checkpoint, spec, graph
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: round trip, and every way a file can be bad; NumPy only."""
+"""Checkpoints: round trip, files that are none, failed writes; test_faults.py has the fault matrix."""
 
 from __future__ import annotations
 
@@ -65,22 +65,6 @@ def test_foreign_safetensors(tmp_path: Path) -> None:
 
     save_file({"a": np.zeros(2)}, tmp_path / "x")
     assert code(tmp_path / "x") == "CMT-602"
-
-
-def test_every_truncation_is_found(file: Path) -> None:
-    data = file.read_bytes()
-    for size in range(9, len(data), 13):
-        file.write_bytes(data[:size])
-        assert code(file) == "CMT-603"
-
-
-def test_every_flipped_byte_is_found(file: Path) -> None:
-    data = file.read_bytes()
-    for at in range(0, len(data), 7):
-        changed = bytearray(data)
-        changed[at] ^= 0x41
-        file.write_bytes(changed)
-        assert code(file) in ("CMT-602", "CMT-603")
 
 
 def test_a_newer_format(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,3 +179,27 @@ def test_a_damaged_layout_is_named(folder: Path) -> None:
     wrong("there is no folder .*val", "CMT-501")
     shutil.rmtree(folder)
     wrong("there is no folder", "CMT-501")
+
+
+def test_a_run_that_fails_says_so_in_its_summary(tmp_path: Path) -> None:
+    import json
+
+    from rich.console import Console
+
+    from cmt_dsl import load
+    from runtime.data.source import View, open_source
+    from runtime.recipe.read import load_recipe
+    from runtime.run.directory import open_run
+    from runtime.training.job import Job
+    from runtime.training.loop import train
+
+    sets = ("train.epochs=1", "train.log_every=2", "schedule.warmup_epochs=0", "schedule.lr=1e30")
+    plan = load_recipe("digits", overrides=(*sets, "device.mode=pynative"))
+    spec = load("cmt_nano", set={"stages.0.depth": 1, "stages.1.depth": 1})
+    source = open_source("digits", View.of(spec), augment=plan.augment)
+    out = open_run(tmp_path / "r", overwrite=False)
+    with pytest.raises(CmtError) as found:
+        train(Job(spec, plan, source, out, Console(quiet=True)))
+    assert found.value.code == "CMT-702"
+    told = json.loads((out / "summary.json").read_text())
+    assert (told["state"], told["epochs_done"], told["best_top1"]) == ("failed", 0, None)

@@ -32,7 +32,7 @@ PLAN = (
 )  # fmt: skip
 MODEL = {"drop_path": 0.2, "head.args.dropout": 0.3}
 SETS = [*PLAN, *(f"{k}={v}" for k, v in MODEL.items())]
-TIMES = {"time", "seconds", "images_per_second"}
+TIMES = {"time", "seconds", "images_per_second", "ms_per_step", "peak_memory"}
 
 
 def command(out: str, *more: str) -> list[str]:
@@ -88,6 +88,27 @@ def test_a_killed_run_resumes_bit_for_bit(runs: Path) -> None:
         assert one.keys() == other.keys()
         for key, value in one.items():  # a reported loss may differ in its last bit
             assert other[key] == (pytest.approx(value, rel=1e-6) if key.endswith("loss") else value), key
+
+
+def test_what_people_see_goes_on_too(runs: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    seen: dict[str, Any] = {}
+    for name in ("whole", "resumed"):
+        board = EventAccumulator(str(runs / name / "tb"))
+        board.Reload()
+        # the loss is read every log_every steps of a process, and at the end of epochs
+        ends = {tag: [(e.step, e.value) for e in board.Scalars(tag)] for tag in ("epoch/top1", "epoch/lr")}
+        last = board.Scalars("train/lr")[-1]
+        kept = sorted(p.name for p in (runs / name).glob("epoch-*.safetensors"))
+        found = json.loads((runs / name / "summary.json").read_text())
+        facts = {
+            k: found[k] for k in ("state", "steps", "epochs_done", "best_epoch", "best_top1", "parameters")
+        }
+        seen[name] = (ends, (last.step, last.value), kept, facts)
+    assert seen["whole"] == seen["resumed"]
+    assert seen["whole"][2] == ["epoch-002.safetensors", "epoch-003.safetensors"]
+    assert seen["whole"][3]["state"] == "complete" and seen["whole"][1][0] == 33
 
 
 def refused(folder: Path, *, sets: tuple[str, ...] = (), model: dict[str, Any] | None = None) -> CmtError:

@@ -1,0 +1,233 @@
+"""Whether weights fit a graph: every difference, by block, with the line of the spec that wants it otherwise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from cmt_dsl.errors import CmtError, Place
+from cmt_dsl.ir import Graph, above, signature
+from cmt_dsl.spec import Model
+from runtime.checkpoint.causes import Cause, of_specs, of_weights
+from runtime.checkpoint.file import Checkpoint, load_checkpoint
+from runtime.checkpoint.statistics import block_of, non_finite
+
+Kind = Literal["missing", "unexpected", "shape", "dtype", "non-finite", "operator", "model"]
+WORDS: dict[Kind, str] = {
+    "missing": "missing",
+    "unexpected": "unexpected",
+    "shape": "of another shape",
+    "dtype": "of another type",
+    "non-finite": "with NaN or Inf",
+    "operator": "computed otherwise",
+    "model": "of another model",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One parameter (or operator, or the model as a whole: path "") that is not as the spec wants it."""
+
+    kind: Kind
+    path: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Group:
+    """The differences of one block, and the line of the spec where the block is used."""
+
+    block: str
+    place: Place | None
+    differences: tuple[Difference, ...]
+
+    @property
+    def counts(self) -> dict[Kind, int]:
+        return dict(Counter(d.kind for d in self.differences))
+
+    @property
+    def summary(self) -> str:
+        return ", ".join(f"{count} {WORDS[kind]}" for kind, count in self.counts.items())
+
+    def json(self) -> dict[str, Any]:
+        return {
+            "block": self.block,
+            "file": self.place.file if self.place else None,
+            "line": self.place.line if self.place else None,
+            "column": self.place.column if self.place else None,
+            "counts": self.counts,
+            "differences": [vars(d) for d in self.differences],
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `cmt verify` found; good if there are no groups."""
+
+    model: str
+    fingerprint: str
+    tensors: int
+    groups: tuple[Group, ...]
+    causes: tuple[Cause, ...]
+
+    @property
+    def good(self) -> bool:
+        return not self.groups
+
+
+def verify(path: str | Path, spec: str | None = None, overrides: Sequence[str] = ()) -> Verdict:
+    """A checkpoint against its own spec, or against another; CMT-6xx if unreadable, CMT-1xx for the spec.
+
+    With only `overrides` its own spec is edited. A parameter fits if it is there, in the graph's shape, float32,
+    finite; the graph fits if every operator means what it meant in training.
+    """
+    from cmt_dsl import build, load, load_text
+
+    checkpoint = load_checkpoint(path)
+    own = load_text(checkpoint.spec_text, "<checkpoint>")
+    if spec is not None:
+        model = load(spec, overrides=overrides)
+    elif overrides:
+        model = load_text(checkpoint.spec_text, "<checkpoint>", set=_parsed(overrides))
+    else:
+        model = own
+    graph = build(model)
+    found = list(differences(graph, checkpoint.arrays))
+    if model is own:
+        found += _own(checkpoint, graph, model)
+        causes = of_weights(graph, model, {n: tuple(v.shape) for n, v in checkpoint.arrays.items()})
+    else:
+        found += _meaning(build(own), graph, {block_of(d.path) for d in found})
+        causes = of_specs(own, model)
+        if graph.fingerprint != checkpoint.fingerprint and not found:
+            found.append(Difference("model", "", "the parameters fit, but the graphs differ"))
+    return Verdict(
+        model.name,
+        graph.fingerprint,
+        len(checkpoint.arrays),
+        grouped(graph, model, found),
+        tuple(causes) if found else (),
+    )
+
+
+def require_fit(path: str | Path, graph: Graph, arrays: Mapping[str, np.ndarray]) -> None:
+    """CMT-604 unless `arrays` are exactly the graph's parameters, float32; CMT-610 unless they are finite."""
+    found = list(differences(graph, arrays))
+    wrong = [d for d in found if d.kind != "non-finite"]
+    if not found:
+        return
+    listed = wrong or found
+    shown = "; ".join(f"{d.path}: {d.message}" for d in listed[:3])
+    more = f"; and {len(listed) - 3} more" if len(listed) > 3 else ""
+    what = "weights that do not fit its spec" if wrong else "weights that are not finite"
+    raise CmtError(
+        "CMT-604" if wrong else "CMT-610",
+        f"{path} holds {what}: {shown}{more}",
+        hint=f"cmt verify {path} lists them by block",
+    )
+
+
+def differences(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Iterator[Difference]:
+    """Every parameter that is missing, unexpected, of another shape or type, or not finite."""
+    wanted = {info.path: info.shape for info in graph.params}
+    for path, shape in wanted.items():
+        if path not in arrays:
+            yield Difference("missing", path, f"{list(shape)} is not in the checkpoint")
+            continue
+        value = arrays[path]
+        if tuple(value.shape) != shape:
+            message = f"{list(value.shape)} in the checkpoint, {list(shape)} in the spec"
+            yield Difference("shape", path, message)
+        if value.dtype != np.float32:
+            yield Difference("dtype", path, f"{value.dtype} in the checkpoint, should be float32")
+        if count := non_finite(value):
+            yield Difference("non-finite", path, f"{count} of {value.size} numbers are NaN or Inf")
+    for path, value in arrays.items():
+        if path not in wanted:
+            yield Difference("unexpected", path, f"{list(value.shape)} is not in the spec")
+
+
+def grouped(graph: Graph, model: Model, found: Sequence[Difference]) -> tuple[Group, ...]:
+    """Differences by block, in the order of the graph; blocks that the graph lacks follow."""
+    blocks: dict[str, list[Difference]] = {}
+    for difference in found:
+        blocks.setdefault(block_of(difference.path), []).append(difference)
+    order = {block_of(node.path + "."): i for i, node in reversed(list(enumerate(graph.nodes)))}
+    return tuple(
+        Group(block, _place(graph, model, block), tuple(blocks[block]))
+        for block in sorted(blocks, key=lambda b: order.get(b, len(order) + len(graph.nodes)))
+    )
+
+
+def _place(graph: Graph, model: Model, block: str) -> Place:
+    """Where the block is used, or the nearest thing around it that the spec has."""
+    places = {scope.path: scope.place for scope in graph.scopes}
+    for path in (block, *above(block)):
+        if path in places and (place := places[path]):
+            return place
+        if path in graph.by_path and (place := graph.by_path[path].place):
+            return place
+    return model.place(*(int(word) if word.isdigit() else word for word in block.split(".") if word))
+
+
+def _own(checkpoint: Checkpoint, graph: Graph, model: Model) -> Iterator[Difference]:
+    """What the rest of the header says otherwise than the spec beside it."""
+    if graph.fingerprint != checkpoint.fingerprint:
+        yield Difference(
+            "model",
+            "",
+            f"graph {checkpoint.fingerprint[:12]} was trained, the spec in it now builds {graph.fingerprint[:12]} "
+            f"(written by cmt-dsl {checkpoint.versions.get('cmt-dsl')})",
+        )
+    if checkpoint.classes and len(checkpoint.classes) != model.classes:
+        yield Difference(
+            "model", "", f"{len(checkpoint.classes)} class names, {model.classes} classes in the spec"
+        )
+
+
+def _meaning(held: Graph, wanted: Graph, blamed: set[str]) -> Iterator[Difference]:
+    """Operators that mean or read something else in the other graph, in blocks that are not in `blamed` already."""
+    found = False
+    for node in wanted.nodes[1:]:
+        other = held.by_path.get(node.path)
+        if block_of(node.path + ".") in blamed:
+            continue
+        if other is None:
+            found = True
+            yield Difference("operator", node.path, f"{node.op.kind} is not in the checkpoint's graph")
+        elif signature(node.op) != signature(other.op):
+            found = True
+            yield Difference("operator", node.path, _changed(signature(other.op), signature(node.op)))
+        elif node.inputs != other.inputs and {*node.inputs, *other.inputs} <= {*held.by_path} & {
+            *wanted.by_path
+        }:
+            found = True
+            a, b = ", ".join(other.inputs), ", ".join(node.inputs)
+            yield Difference("operator", node.path, f"reads {a} in the checkpoint, {b} in the spec")
+    for node in held.nodes:
+        if node.path not in wanted.by_path and block_of(node.path + ".") not in blamed:
+            found = True
+            yield Difference("operator", node.path, f"{node.op.kind} is not in the spec's graph")
+    if held.input.type != wanted.input.type and not (found or blamed):
+        yield Difference(
+            "model", "", f"images {held.input.type} in the checkpoint, {wanted.input.type} in the spec"
+        )
+
+
+def _changed(held: Any, wanted: Any) -> str:
+    if held[0] != wanted[0]:
+        return f"{held[0]} in the checkpoint, {wanted[0]} in the spec"
+    pairs = zip(held[1], wanted[1], strict=False)
+    return ", ".join(f"{a[0]} {a[1]} in the checkpoint, {b[1]} in the spec" for a, b in pairs if a != b)
+
+
+def _parsed(overrides: Sequence[str]) -> dict[str, Any]:
+    from cmt_dsl.spec.edit import parse_override
+    from cmt_dsl.spec.tree import plain
+
+    return {path: plain(value) for path, value in map(parse_override, overrides)}

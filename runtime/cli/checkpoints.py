@@ -1,0 +1,157 @@
+"""The verbs that read checkpoints and need no framework: inspect, verify, diff, average."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cmt_dsl.errors import CmtError
+from runtime.cli.checkpoint_text import differences, fact, say, statistics_table, tensors
+
+Ckpt = Annotated[Path, typer.Argument(metavar="CKPT", help="A .safetensors checkpoint, e.g. of a run.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change the spec, e.g. classes=37. Repeatable."),
+]
+
+
+class Level(str, Enum):
+    """How deep the tables of `cmt inspect` and `cmt diff` go."""
+
+    stage = "stage"
+    block = "block"
+    param = "param"
+
+
+def inspect(
+    checkpoint: Ckpt,
+    level: Annotated[Level, typer.Option(help="One line a stage, block or parameter.")] = Level.stage,
+    print_spec: Annotated[
+        bool, typer.Option("--print-spec", help="Print the spec it carries, and nothing else.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """What a checkpoint holds: model, recipe, step, metrics, and what its numbers look like."""
+    from runtime.checkpoint.container import read_header
+    from runtime.checkpoint.file import KIND, is_own, load_arrays, load_checkpoint
+    from runtime.checkpoint.statistics import statistics, total
+
+    header = read_header(checkpoint)
+    own = is_own(header)
+    if print_spec:
+        typer.echo(load_checkpoint(checkpoint).spec_text, nl=False)
+        return
+    if not own or header.metadata.get("kind") != KIND:
+        if own:
+            load_arrays(checkpoint)  # its checksum
+        tensors(checkpoint, header, own, as_json)
+        return
+    loaded = load_checkpoint(checkpoint)
+    facts = _facts(checkpoint, loaded)
+    rows, whole = statistics(loaded.arrays, level.value), total(loaded.arrays)
+    if as_json:
+        told = {**facts, "parts": [_row_json(r, loaded.arrays) for r in rows], "total": whole.json()}
+        typer.echo(json.dumps(told))
+        return
+    words = {True: "yes, from its spec", False: "NO: this version builds another graph from its spec"}
+    for name, value in {**facts, "rebuilt": words[facts["rebuilt"]]}.items():
+        if name not in ("file", "kind"):
+            fact(name, value)
+    statistics_table([*rows, whole])
+    if whole.complaints:
+        say(f"attention: {whole.complaints}")
+
+
+def _row_json(row: Any, arrays: dict[str, Any]) -> dict[str, Any]:
+    value = arrays.get(row.part)
+    extra = {} if value is None else {"shape": list(value.shape), "dtype": str(value.dtype)}
+    return {**row.json(), **extra}
+
+
+def _facts(path: Path, checkpoint: Any) -> dict[str, Any]:
+    """What the header says, and whether this version still builds the same graph from its spec."""
+    from cmt_dsl import build, load_text
+
+    facts: dict[str, Any] = {"file": str(path), "kind": "checkpoint"}
+    try:
+        model = load_text(checkpoint.spec_text, "<checkpoint>")
+        image = model.input
+        facts["model"] = model.name
+        facts["input"] = [image.channels, image.height, image.width]
+        facts["profile"] = model.profile.profile
+        fits = build(model).fingerprint == checkpoint.fingerprint
+    except CmtError as error:
+        facts["model"] = f"its spec is not read by this version: {error.problems[0].message}"
+        fits = False
+    return {
+        **facts,
+        "fingerprint": checkpoint.fingerprint,
+        "rebuilt": fits,
+        "classes": list(checkpoint.classes),
+        "recipe": checkpoint.recipe.get("recipe"),
+        "data": checkpoint.source,
+        "epoch": checkpoint.epoch,
+        "step": checkpoint.step,
+        "metrics": checkpoint.metrics,
+        "versions": checkpoint.versions,
+        **({"origin": checkpoint.origin} if checkpoint.origin else {}),
+    }
+
+
+def verify(
+    checkpoint: Ckpt,
+    spec: Annotated[
+        str | None, typer.Option(help="Check against this model instead of the checkpoint's own spec.")
+    ] = None,
+    set: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """Whether every weight is sound and fits the spec. Exit code 1 on any difference."""
+    from runtime.checkpoint.verify import verify as run
+
+    found = run(checkpoint, spec, tuple(set or ()))
+    if as_json:
+        told = {
+            "ok": found.good,
+            "checkpoint": str(checkpoint),
+            "model": found.model,
+            "fingerprint": found.fingerprint,
+            "tensors": found.tensors,
+            "groups": [group.json() for group in found.groups],
+            "causes": [cause.json() for cause in found.causes],
+        }
+        typer.echo(json.dumps(told))
+    elif found.good:
+        say(f"{checkpoint}: good: checksum, {found.tensors} tensors fit {found.model}, all finite")
+    else:
+        differences(checkpoint, found)
+    raise typer.Exit(0 if found.good else 1)
+
+
+def average(
+    checkpoints: Annotated[list[Path], typer.Argument(metavar="CKPT…", help="Two checkpoints or more.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The new checkpoint.")],
+    weights: Annotated[str | None, typer.Option(help="Their shares, e.g. 1,1,2. Default: all alike.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The mean of several checkpoints of one model, as a checkpoint that says what it was made from."""
+    from runtime.checkpoint.average import average_checkpoints
+    from runtime.checkpoint.file import save_checkpoint
+
+    try:
+        shares = None if weights is None else [float(text) for text in weights.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"'{weights}' is not a list of numbers such as 1,1,2") from None
+    made = average_checkpoints(checkpoints, shares)
+    save_checkpoint(out, made)
+    if as_json:
+        typer.echo(json.dumps({"checkpoint": str(out), "fingerprint": made.fingerprint, **made.origin}))
+        return
+    say(f"{out}: the mean of {len(checkpoints)} checkpoints, {len(made.arrays)} tensors")
+    if "note" in made.origin:
+        say(f"note: {made.origin['note']}")

@@ -1,0 +1,74 @@
+"""The verb `diff`: of two specs, or of two checkpoints."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cmt_dsl.errors import CmtError
+from runtime.cli.draw import Out, SidesFormat, diff_specs
+from runtime.cli.spec import Json
+
+
+class Depth(str, Enum):
+    """How deep `cmt diff` goes."""
+
+    model = "model"
+    stage = "stage"
+    block = "block"
+    op = "op"
+    param = "param"
+
+
+def diff(
+    a: Annotated[str, typer.Argument(help="A model (a shipped name or a YAML file) or a checkpoint.")],
+    b: Annotated[str, typer.Argument(help="Another of the same kind.")],
+    format: Annotated[SidesFormat | None, typer.Option(help="Draw both models, side by side.")] = None,
+    level: Annotated[
+        Depth | None,
+        typer.Option(
+            help="Of a drawing: model to op, else stage. Of checkpoints: stage, block or param, else block."
+        ),
+    ] = None,
+    out: Out = None,
+    set: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change model B. Repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What is different between two models, or how far two checkpoints are apart. Exit code 0 either way."""
+    from runtime.checkpoint.kind import is_weights
+
+    kinds = {is_weights(Path(a)), is_weights(Path(b))}
+    if kinds == {True, False}:
+        raise CmtError(
+            "CMT-613",
+            "cmt diff compares two specs or two checkpoints, not one with the other",
+            hint="cmt verify CKPT --spec SPEC checks a checkpoint against a spec",
+        )
+    if kinds == {False}:
+        shown = _depth(level, "stage", ("model", "stage", "block", "op"))
+        diff_specs(
+            a, b, sets=set, format=format.value if format else None, level=shown, out=out, as_json=as_json
+        )
+        return
+    if format or out or set:
+        raise typer.BadParameter("--format, --out and --set are for specs, not for checkpoints")
+    from runtime.checkpoint.compare import diff_checkpoints
+    from runtime.cli.checkpoint_text import comparison
+
+    found = diff_checkpoints(Path(a), Path(b), _depth(level, "block", ("stage", "block", "param")))
+    if as_json:
+        typer.echo(json.dumps(found.json()))
+    else:
+        comparison(found)
+
+
+def _depth(asked: Depth | None, usual: str, known: tuple[str, ...]) -> str:
+    if asked is not None and asked.value not in known:
+        raise typer.BadParameter(f"--level {asked.value} does not fit these files; one of {', '.join(known)}")
+    return usual if asked is None else asked.value
