@@ -132,3 +132,14 @@ def test_every_figure_is_that_of_cmt_cost(see: Any, pages: dict[str, str]) -> No
     assert {p for p in paths if p not in scopes} <= set(graph.by_path)
     assert all(set(above(p)) & scopes <= set(paths) for p in paths)
     assert seen.quiet()
+
+
+def test_the_legend_names_what_is_on_view(seen: Any) -> None:
+    page = seen.page
+    assert page.inner_text("#legend").split() == ["input", "conv_stem", "stage", "cmt_head"]
+    page.click("button:text-is('Blocks')")
+    entries = page.locator("#legend .entry").all_inner_texts()
+    assert {"convolution", "norm", "trains only", "residual edge", "shared edge", "lmhsa"} <= set(entries)
+    page.select_option("#metric", "macs")
+    most = max(t.macs for p, t in cost(build(load("cmt_b"))).nodes.items() if p.startswith("stem"))
+    assert f"{most:,}" in page.get_attribute("#legend", "aria-label")

@@ -35,8 +35,9 @@ function paint() {
   }
 }
 
+// an attribute that is set again costs a new style even where it is the same
 function change(element, name, value) {
-  if (element.getAttribute(name) !== value) element.setAttribute(name, value); // styles follow only real changes
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
 const visibleLeaves = (thing) => inside(thing).flatMap((kid) => (isOpen(kid) ? visibleLeaves(kid) : [kid]));
