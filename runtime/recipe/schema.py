@@ -28,6 +28,9 @@ class DataGroup(Group):
     workers: int | None = Field(
         None, ge=1, description="decoding threads; null: one per processor, which is the most"
     )
+    max_bad: int = Field(
+        0, ge=0, description="images that may be unreadable: named, counted and left out; one more ends the run"
+    )
     eval_crop: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="side of the centre crop / side of the resized image; null: the model profile's"
     )
@@ -49,6 +52,17 @@ class RandAugment(Group):
     std: NotNegative = Field(description="normal deviation of the strength, which is then clipped to 0..10")
     increasing: bool = Field(
         description="posterize, solarize and the four enhancements grow stronger with the strength"
+    )
+
+
+class Jitter(Group):
+    """Colour jitter, in a random order; timm leaves it out where RandAugment is on, here both happen if both are given."""
+
+    brightness: NotNegative = Field(description="factor uniform in max(0, 1 - b)..1 + b")
+    contrast: NotNegative = Field(description="factor uniform in max(0, 1 - c)..1 + c")
+    saturation: NotNegative = Field(description="factor uniform in max(0, 1 - s)..1 + s")
+    hue: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.0, description="turn of the colour circle, uniform in -h..h; 0.5 is half of it"
     )
 
 
@@ -91,6 +105,7 @@ class AugmentGroup(Group):
         description="draws of each image in a row; an epoch then sees 1 / repeats of the images",
     )
     randaugment: RandAugment | None = Field(None, description="random operators per image; null: none")
+    jitter: Jitter | None = Field(None, description="colour jitter per image, after RandAugment; null: none")
     erase: Erase | None = Field(None, description="random erasing per image; null: none")
     mix: Mix | None = Field(None, description="mixup and cutmix per batch; null: none")
 

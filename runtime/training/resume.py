@@ -17,7 +17,7 @@ from runtime.data.source import Source
 from runtime.recipe.schema import Recipe
 from runtime.run.directory import LAST, METRICS, OPTIMIZER, PREVIOUS, STATE_KIND
 
-FREE = ("doc", "pending", "train.log_every", "train.save_every")
+FREE = ("doc", "pending", "train.log_every", "train.save_every", "data.workers", "data.max_bad")
 """Recipe fields that change no number of a run."""
 
 

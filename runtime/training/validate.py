@@ -57,5 +57,6 @@ def validate(
         "data": source.name,
         "device": target,
         "epoch": checkpoint.epoch,
+        "bad_images": [f"{bad.name}: {bad.reason}" for bad in source.bad],
         **found,
     }
