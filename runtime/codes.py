@@ -24,6 +24,11 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-705": "MindSpore failed while compiling or running the model",
     "CMT-706": "there is nothing to resume",
     "CMT-707": "the run to resume is another: its spec, recipe or data differ",
+    "CMT-720": "a distributed run is asked for, but msrun did not start this process",
+    "CMT-721": "the workers of a distributed run could not be joined",
+    "CMT-722": "the workers of a distributed run disagree",
+    "CMT-723": "a distributed run cannot do this",
+    "CMT-724": "a worker of a distributed run died or hung",
     "CMT-801": "a recipe's values contradict each other or the data",
     "CMT-802": "the recipe does not exist or is not a recipe",
 }

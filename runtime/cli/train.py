@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from cmt_dsl import __version__
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +35,14 @@ Data = Annotated[
         "train.mindrecord and val.mindrecord."
     ),
 ]
+Distributed = Annotated[
+    bool | None,
+    typer.Option(
+        "--distributed/--no-distributed",
+        help="Be one of msrun's workers, or run alone. Default: as started.",
+        show_default=False,
+    ),
+]
 
 
 def train(
@@ -46,9 +57,10 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in OUT, exactly, from its last checkpoint.")
     ] = False,
+    distributed: Distributed = None,
     as_json: Json = False,
 ) -> None:
-    """Train a model; leaves checkpoints and metrics in OUT."""
+    """Train a model; leaves checkpoints and metrics in OUT. Several devices: `cmt launch`."""
     from runtime.run.interrupt import Stopped, Watch
 
     console = _console(as_json)
@@ -56,13 +68,17 @@ def train(
         raise typer.BadParameter("--resume continues a run, --overwrite replaces it: give one of them")
     try:
         with Watch() as watch:  # before anything starts threads
-            summary = _train(spec, recipe, data, out, tuple(set or ()), overwrite, resume, console, watch)
+            summary = _train(
+                spec, recipe, data, out, tuple(set or ()), overwrite, resume, distributed, console, watch
+            )
     except Stopped as stop:
         where = (
             f"weights saved in {stop.checkpoint}" if stop.checkpoint else "no step was done, nothing saved"
         )
         _say(console, f"stopped: {where}")
         raise typer.Exit(stop.exit_code) from None
+    if summary is None:  # another worker's to tell
+        return
     if as_json:
         typer.echo(json.dumps(summary))
     else:
@@ -81,14 +97,16 @@ def _train(
     sets: tuple[str, ...],
     overwrite: bool,
     resume: bool,
+    distributed: bool | None,
     console: Console,
     watch: Watch,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     from cmt_dsl import build
     from runtime.data.source import View, open_source, require_classes
-    from runtime.device.environment import native_noise_to
+    from runtime.device.environment import native_noise_to, temporary_log
+    from runtime.device.world import join, processes
     from runtime.recipe.read import check_against_data, is_recipe_path, load_recipe
-    from runtime.run.directory import LOG, open_run
+    from runtime.run.directory import LOG, open_run, require_free
     from runtime.training.resume import find, reopen_run, require_same
 
     point = find(out) if resume else None
@@ -106,25 +124,40 @@ def _train(
         model = _model(spec, {**plan.model_sets(), "classes": len(source.classes)}, own)
     require_classes(source, model.classes)
     graph = build(model)  # shape errors before the run directory is touched
-    check_against_data(plan, source.train_size)
+    check_against_data(plan, source.train_size, processes(distributed))
     if point:
         require_same(point, model, graph.fingerprint, plan, source)
-        reopen_run(out, point)
-    folder = out if point else open_run(out, overwrite)
-    with native_noise_to(folder / LOG):
+    elif not overwrite:
+        require_free(out)
+    with contextlib.ExitStack() as stack:
+        # all that can be wrong was looked at: whoever fails now fails before any worker waits for another
+        world = join(plan.device, distributed)
+        if world.first:
+            reopen_run(out, point) if point else open_run(out, overwrite)
+        facts = {"version": __version__, "spec": graph.fingerprint, "recipe": plan.resolved()}
+        world.require_equal(
+            **facts, data=[source.train_size, source.val_size, *source.classes], resume=resume
+        )
+        log = out / LOG if world.first else stack.enter_context(temporary_log("worker"))
+        stack.enter_context(native_noise_to(log))
+        from runtime.training.job import Job
         from runtime.training.loop import train as run
 
-        return run(model, plan, source, folder, console, watch, point)
+        summary = run(Job(model, plan, source, out, console, watch, point, world))
+        return summary if world.first else None
 
 
 def validate(
     checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of a run.")],
     data: Data,
     batch: Annotated[int | None, typer.Option(min=1, help="Images at once; default: as in training.")] = None,
+    distributed: Distributed = None,
     as_json: Json = False,
 ) -> None:
-    """Accuracy and loss of a checkpoint on held-out images."""
+    """Accuracy and loss of a checkpoint on held-out images, each counted once on however many workers."""
     from runtime.device.environment import native_errors, native_noise_to, temporary_log
+    from runtime.device.world import join
+    from runtime.recipe.schema import DeviceGroup
     from runtime.training.validate import restore
     from runtime.training.validate import validate as run
 
@@ -132,7 +165,10 @@ def validate(
     console = _console(as_json)
     _say(console, f"validating {checkpoint} on {data}")
     with temporary_log("validate") as log, native_noise_to(log), native_errors(log):
-        found = run(checkpoint, data, batch)
+        world = join(DeviceGroup(), distributed)
+        found = run(checkpoint, data, batch, world=world)
+    if not world.first:
+        return
     if as_json:
         typer.echo(json.dumps(found))
     else:

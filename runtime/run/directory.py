@@ -23,18 +23,24 @@ OWN = (METRICS, LAST, BEST, OPTIMIZER, PREVIOUS, LOG, MODEL)
 STATE_KIND = "cmt-dsl optimizer state"
 
 
+def require_free(folder: Path) -> None:
+    """CMT-703 if the directory holds a run already."""
+    held = [name for name in OWN[:5] if (folder / name).exists()]
+    if held:
+        raise CmtError(
+            "CMT-703",
+            f"{folder} already holds a run ({', '.join(held)})",
+            hint="choose another --out, or add --resume to continue it, --overwrite to replace it",
+        )
+
+
 def open_run(folder: str | Path, overwrite: bool) -> Path:
     """Make the directory; CMT-703 if it holds a run already, unless `overwrite` (its files then go)."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        held = [name for name in OWN[:5] if (folder / name).exists()]
-        if held and not overwrite:
-            raise CmtError(
-                "CMT-703",
-                f"{folder} already holds a run ({', '.join(held)})",
-                hint="choose another --out, or add --resume to continue it, --overwrite to replace it",
-            )
+        if not overwrite:
+            require_free(folder)
         for name in OWN:
             (folder / name).unlink(missing_ok=True)
         (folder / METRICS).touch()
@@ -57,16 +63,18 @@ def versions() -> dict[str, str]:
 class Metrics:
     """metrics.jsonl: one record a line, each flushed as it is written; the first is {"event": "meta", …}.
 
-    A resumed run adds {"event": "resumed", …}, with the same fields.
+    A resumed run adds {"event": "resumed", …}, with the same fields. Without a folder nothing is written.
     """
 
-    def __init__(self, folder: Path, event: str = "meta", **meta: Any):
-        self._path = folder / METRICS
+    def __init__(self, folder: Path | None, event: str = "meta", **meta: Any):
+        self._path = folder / METRICS if folder is not None else None
         self.write(
             event, versions=versions(), machine=platform.machine(), command=shlex.join(sys.argv), **meta
         )
 
     def write(self, event: str, **values: Any) -> None:
+        if self._path is None:
+            return
         record = {"event": event, "time": round(time.time(), 3), **values}
         try:
             with self._path.open("a", encoding="utf-8") as file:

@@ -9,15 +9,21 @@ from typing import Any
 import numpy as np
 
 from runtime.data.source import Source
+from runtime.device.world import SOLO, World
 
 
 def evaluate(
-    cell: Any, source: Source, batch: int, progress: Callable[[int], object] | None = None
+    cell: Any,
+    source: Source,
+    batch: int,
+    progress: Callable[[int], object] | None = None,
+    world: World = SOLO,
 ) -> dict[str, Any]:
     """{"top1", "top5": fractions, "loss": mean cross-entropy without smoothing, "images", "seconds"}.
 
-    All batches have one shape, so one graph serves them; padding rows are left out of every sum. `progress` is
-    told how many images are done and may raise to stop.
+    All batches have one shape, so one graph serves them; padding rows are left out of every sum. Each worker of
+    `world` sees its share of the images, and all get the sums over every image. `progress` is told how many images
+    this worker has done; alone it may raise to stop.
     """
     from runtime.device.environment import mindspore
 
@@ -29,7 +35,7 @@ def evaluate(
     hits1 = hits5 = images = 0
     loss = 0.0
     try:
-        for part in source.val(batch):
+        for part in source.val(batch, world.shard):
             logits = cell(ms.Tensor(part.images)).asnumpy()[: part.count].astype(np.float64)
             one, five, total = count(logits, part.labels[: part.count])
             hits1, hits5, loss, images = hits1 + one, hits5 + five, loss + total, images + part.count
@@ -37,11 +43,12 @@ def evaluate(
                 progress(images)
     finally:
         cell.set_train(was_training)
+    hits1, hits5, loss, images = world.total([hits1, hits5, loss, images])
     return {
         "top1": hits1 / images,
         "top5": hits5 / images,
         "loss": loss / images,
-        "images": images,
+        "images": int(images),
         "seconds": round(time.perf_counter() - began, 3),
     }
 

@@ -3,93 +3,84 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
+import signal
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cmt_dsl.errors import CmtError
-from runtime.checkpoint.file import Checkpoint
-from runtime.data.mixing import mixed_batch, soft_targets
-from runtime.data.source import Source, require_classes
+from runtime.data.source import require_classes
 from runtime.device.environment import mindspore, native_errors, set_device
 from runtime.device.memory import warning
+from runtime.device.pulse import Pulse
+from runtime.device.world import on
 from runtime.recipe.read import check_against_data, decays_all
-from runtime.recipe.schema import Recipe
-from runtime.run.directory import LOG, MODEL, Keeper, Metrics
+from runtime.run.directory import LOG, MODEL, Metrics
 from runtime.run.interrupt import Asked, Stopped, Watch
 from runtime.run.progress import Progress, epoch_line
+from runtime.training.agreement import Agreement
+from runtime.training.feed import Feed
+from runtime.training.job import Job
 from runtime.training.ledger import Ledger
 from runtime.training.resume import Point
 from runtime.training.schedule import learning_rates
 
-if TYPE_CHECKING:
-    from rich.console import Console
 
+def train(job: Job) -> dict[str, Any]:
+    """Carry out the job; returns the summary.
 
-def train(
-    spec: Any,
-    recipe: Recipe,
-    source: Source,
-    out: Path,
-    console: Console,
-    watch: Watch | None = None,
-    resume: Point | None = None,
-) -> dict[str, Any]:
-    """Train `spec` by `recipe` on `source` into the opened run directory `out`; returns the summary.
-
-    `watch` is an entered Watch; without it signals are watched from here on. `resume` is where the run in `out` goes
-    on, checked by `resume.require_same`.
     Raises CmtError for every foreseeable failure and Stopped after Ctrl-C or SIGTERM.
     """
-    check_against_data(recipe, source.train_size)
-    require_classes(source, spec.classes)
+    check_against_data(job.recipe, job.source.train_size, job.world.size)
+    require_classes(job.source, job.spec.classes)
     with contextlib.ExitStack() as stack:
-        watch = watch if watch is not None else stack.enter_context(Watch())
-        stack.enter_context(native_errors(out / LOG))
-        return _Run(spec, recipe, source, out, console, watch, resume).go()
+        if job.watch is None:
+            job = replace(job, watch=stack.enter_context(Watch()))
+        stack.enter_context(native_errors(job.out / LOG if job.world.first else None))
+        return _Run(job).go()
 
 
 class _Run:
-    def __init__(
-        self,
-        spec: Any,
-        recipe: Recipe,
-        source: Source,
-        out: Path,
-        console: Console,
-        watch: Watch,
-        resume: Point | None,
-    ):
+    def __init__(self, job: Job):
         from cmt_dsl import build, to_cell
+        from runtime.training.saving import Saver
+        from runtime.training.state import equalise
         from runtime.training.step import in_precision, train_step
 
-        self.spec, self.recipe, self.source, self.watch, self.console = spec, recipe, source, watch, console
-        self.ms = mindspore()
+        spec, recipe, source, world = job.spec, job.recipe, job.source, job.world
+        assert job.watch is not None
+        self.job, self.recipe, self.source, self.world, self.watch = job, recipe, source, world, job.watch
+        self.agreement, self.pulse = Agreement(world, job.watch), Pulse(world)
         self.device = set_device(recipe.device)
-        self.ms.set_seed(recipe.train.seed)
+        seed = recipe.train.seed
+        mindspore().set_seed(seed)
         self.graph = build(spec)
-        self.cell = to_cell(self.graph, seed=recipe.train.seed, file=out / MODEL)
+        self.cell = to_cell(self.graph, seed=seed, file=job.out / MODEL if world.first else None)
         self.net = in_precision(self.cell, recipe.device.amp)
-        self.step = train_step(self.net, self.graph, recipe, decays_all(recipe, spec.profile_values))
+        self.step = train_step(self.net, self.graph, recipe, decays_all(recipe, spec.profile_values), world)
         self.batch, self.epochs = recipe.train.batch, recipe.train.epochs
-        self.steps = source.train_size // self.batch
+        self.everyone = self.batch * world.size
+        self.steps = source.train_size // self.everyone
         schedule = recipe.schedule.model_dump(exclude={"lr"})
-        self.peak = recipe.peak_lr(self.batch)
+        self.peak = recipe.peak_lr(self.everyone)
         self.rates = learning_rates(self.peak, steps_per_epoch=self.steps, epochs=self.epochs, **schedule)
+        self.feed = Feed(recipe, spec.classes, self.rates, self.steps, world)
         self.done, self.ledger = 0, Ledger(self._diverged)
-        self.first_epoch, self.compile_seconds = 1, 0.0
+        self.saver = Saver(job, self.graph, self.cell, self.step, self.ledger)
+        self.first_epoch, self.compile_seconds, self.bad_told = 1, 0.0, 0
         self.metrics_now: dict[str, Any] = {}
-        self.keeper = Keeper(out, resume.loop["best"] if resume else None)
-        if resume:
-            self._continue(resume)
+        if job.resume:
+            self._continue(job.resume)
+        equalise(self.cell, self.graph, world, seed)
         self.log = Metrics(
-            out,
-            "resumed" if resume else "meta",
+            job.out if world.first else None,
+            "resumed" if job.resume else "meta",
             step=self.done,
             device=self.device,
+            workers=world.size,
             model=spec.name,
             fingerprint=self.graph.fingerprint,
             recipe=recipe.resolved(),
@@ -113,10 +104,10 @@ class _Run:
     def go(self) -> dict[str, Any]:
         began = time.monotonic()
         total = self.epochs * self.steps
-        with Progress(self.console, total, self.epochs, self.batch, self.done) as self.progress:
+        with Progress(self.job.console, total, self.epochs, self.everyone, self.done) as self.progress:
             self.progress.say(
                 f"{self.source.train_size} images, {self.epochs} epochs of {self.steps} steps of "
-                f"{self.batch}, peak learning rate {self.peak:.3g}, on {self.device}"
+                f"{self.everyone}, peak learning rate {self.peak:.3g}, on {on(self.device, self.world)}"
             )
             if self.done:
                 self.progress.say(f"resuming after step {self.done} of {total}")
@@ -127,13 +118,17 @@ class _Run:
                 for epoch in range(self.first_epoch, self.epochs + 1):
                     self._epoch(epoch)
             except Asked:
-                raise Stopped(self.watch.asked or 0, self._leave(epoch)) from None
+                number = self.watch.asked
+                others = number is None  # the signal reached another worker
+                raise Stopped(signal.SIGTERM if others else number, self._leave(epoch)) from None
+        self.pulse.beat("ended", self.done)
         summary = {
-            "checkpoint": str(self.keeper.last),
-            "best_top1": self.keeper.best,
+            "checkpoint": str(self.saver.last),
+            "best_top1": self.saver.best,
             "epochs": self.epochs,
             "steps": self.done,
             "skipped_steps": self.ledger.skipped,
+            "bad_images": [bad.name for bad in self.source.bad],
             "seconds": round(time.monotonic() - began, 1),
             "compile_seconds": self.compile_seconds,
             **self.metrics_now,
@@ -144,9 +139,9 @@ class _Run:
     def _epoch(self, epoch: int) -> None:
         began, timed = time.monotonic(), 0
         skip, every = self.done - (epoch - 1) * self.steps, self.recipe.train.save_every
-        batches = self.source.train(self.batch, self.recipe.train.seed, epoch) if skip < self.steps else ()
-        for batch in itertools.islice(batches, skip, None):  # those done before have drawn their augmentation
-            self.watch.check()
+        for batch in self.source.train(self.batch, self.recipe.train.seed, epoch, self.world.shard, skip):
+            self.agreement.check()
+            self.pulse.beat("stepping" if self.compile_seconds else "compiling", self.done)
             if not self.compile_seconds:
                 self._first(batch)
                 self.progress.advance(epoch, self.ledger.last)
@@ -167,16 +162,25 @@ class _Run:
             "train_loss": float(np.mean(losses)) if losses else None,
             "lr": self.rates[self.done - 1],
             "skipped_steps": self.ledger.skipped,
+            "bad_images": len(self.source.bad),
             "seconds": round(seconds, 3),
-            "images_per_second": round(timed * self.batch / seconds, 1) if timed else None,
+            "images_per_second": round(timed * self.everyone / seconds, 1) if timed else None,
         }
         self.metrics_now = {"train_loss": record["train_loss"]}
         if epoch % self.recipe.train.val_every == 0 or epoch == self.epochs:
             self.metrics_now |= self._validate()
+        self._name_bad()
         self.log.write("epoch", **{**record, **{k: v for k, v in self.metrics_now.items() if k != "seconds"}})
         self._keep(epoch, over=True)
         self.ledger.losses = []
         self.progress.say(epoch_line(epoch, self.epochs, {**record, **self.metrics_now}))
+
+    def _name_bad(self) -> None:
+        """Say and record which images were newly found unreadable and left out."""
+        for bad in self.source.bad[self.bad_told :]:
+            self.progress.say(f"left out: cannot read {bad.name}: {bad.reason}")
+            self.log.write("bad_image", step=self.done, file=bad.name, reason=bad.reason)
+        self.bad_told = len(self.source.bad)
 
     def _first(self, batch: Any) -> None:
         """The step that compiles the graph."""
@@ -189,17 +193,12 @@ class _Run:
         self.log.write("compiled", seconds=self.compile_seconds)
 
     def _step(self, batch: Any) -> Any:
-        targets = soft_targets(batch.labels, self.spec.classes, self.recipe.loss.label_smoothing)
-        epoch, step = divmod(self.done, self.steps)
-        seed, mix = self.recipe.train.seed, self.recipe.augment.mix
-        images, targets = mixed_batch(batch.images, targets, mix, seed, epoch + 1, step)
-        lr = self.ms.Tensor(self.rates[self.done], self.ms.float32)
-        result = self.step(self.ms.Tensor(images), self.ms.Tensor(targets), lr)
+        loss, applied = self.step(*self.feed.tensors(batch, self.done))
         self.done += 1
-        return result
+        return self.agreement.loss(loss), applied
 
     def _diverged(self, loss: float) -> None:
-        kept = f"; the last good weights are in {self.keeper.last}" if self.keeper.last.exists() else ""
+        kept = f"; the last good weights are in {self.saver.last}" if self.saver.last.exists() else ""
         self.log.write("failed", step=self.done, reason="loss is not finite")
         raise CmtError(
             "CMT-702",
@@ -209,44 +208,22 @@ class _Run:
 
     def _validate(self) -> dict[str, Any]:
         from runtime.training.evaluate import evaluate
+        from runtime.training.state import settle
 
         def look(done: int) -> None:
-            self.watch.check()
-            self.progress.aside(f"validating {done}/{self.source.val_size}")
+            if self.world.size == 1:
+                self.watch.check()
+            self.pulse.beat("validating", done)
+            self.progress.aside(f"validating {done * self.world.size}/{self.source.val_size}")
 
-        found = evaluate(self.net, self.source, self.batch, look)
+        settle(self.cell, self.graph, self.world)
+        found = evaluate(self.net, self.source, self.batch, look, self.world)
         named = {"top1": "top1", "top5": "top5", "val_loss": "loss", "images": "images"}
         return {name: found[key] for name, key in named.items()}
 
     def _keep(self, epoch: int, *, over: bool) -> None:
-        """Write the checkpoint; `over`: nothing of this epoch is left to do, otherwise nothing has validated it."""
-        from cmt_dsl.lower.weights import read
-        from runtime.training.state import take
-
-        self.ledger.read()
-        arrays = read(self.cell, self.graph)
-        if not all(np.isfinite(a).all() for a in arrays.values()):
-            raise CmtError(
-                "CMT-702",
-                "a weight is no longer a finite number; nothing was overwritten",
-                hint="lower schedule.lr, lengthen the warm-up, or set train.clip_norm=1",
-            )
-        loop = {"over": over, "images": [self.source.train_size, self.source.val_size], **self.ledger.state()}
-        self.keeper.keep(
-            Checkpoint(
-                arrays=arrays,
-                spec_text=self.spec.resolved(),
-                fingerprint=self.graph.fingerprint,
-                classes=self.source.classes,
-                recipe=self.recipe.resolved(),
-                metrics=self.metrics_now if over else {},
-                epoch=epoch,
-                step=self.done,
-                source=self.source.name,
-            ),
-            take(self.step),
-            loop,
-        )
+        self.pulse.beat("saving", self.done)
+        self.saver.keep(epoch, self.done, self.metrics_now, over=over)
 
     def _leave(self, epoch: int) -> Path | None:
         """On a signal: the weights as they are."""
@@ -254,4 +231,5 @@ class _Run:
         if self.done == 0:
             return None
         self._keep(epoch, over=False)
-        return self.keeper.last
+        self.world.require_equal(step=self.done)  # msrun kills the others as soon as one has left
+        return self.saver.last

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from cmt_dsl.errors import CmtError
-from cmt_dsl.lower.mindspore.load import set_random_step
-from cmt_dsl.lower.weights import write
+from cmt_dsl.lower.mindspore.load import set_random_step, set_randomness
+from cmt_dsl.lower.weights import read, write
+from runtime.device.world import World
 from runtime.training.optim import state_parameters
 from runtime.training.resume import Point
 
@@ -34,6 +35,21 @@ def put(point: Point, cell: Any, graph: Any, step: Any) -> None:
     for name, parameter in parameters.items():
         parameter.set_data(ms.Tensor(point.state[name].copy()))
     set_random_step(cell, graph, point.step)
+
+
+def equalise(cell: Any, graph: Any, world: World, seed: int) -> None:
+    """Give every worker the first one's weights, and random numbers of its own to the others."""
+    if world.size > 1:
+        write(cell, graph, world.from_first(read(cell, graph)))
+        set_randomness(cell, graph, world.seed(seed))
+
+
+def settle(cell: Any, graph: Any, world: World) -> None:
+    """Make the workers' running statistics one: their mean. Averaging is linear, so it may happen at any step."""
+    if world.size > 1:
+        arrays = read(cell, graph)
+        gathered = [p.path for p in graph.params if not p.trainable]
+        write(cell, graph, {**arrays, **world.mean({path: arrays[path] for path in gathered})})
 
 
 def _parameters(step: Any) -> dict[str, Any]:

@@ -6,11 +6,14 @@ from typing import Any
 
 from cmt_dsl.errors import CmtError
 from runtime.device.environment import mindspore
+from runtime.device.world import SOLO, World
 from runtime.recipe.schema import LossScale, Recipe
 from runtime.training.optim import AdamW
 
 ms = mindspore()
 from mindspore import Parameter, Tensor, amp, nn, ops  # noqa: E402
+
+from runtime.device.collectives import gradient_mean  # noqa: E402
 
 _times = ops.MultitypeFuncGraph("times")
 _square_sum = ops.MultitypeFuncGraph("square_sum")
@@ -54,9 +57,12 @@ class ScaledLoss(nn.Cell):
 class TrainStep(nn.Cell):
     """construct(images, targets, lr []) -> (loss [], applied [] bool); weights and moments change in place."""
 
-    def __init__(self, net: nn.Cell, optimizer: AdamW, clip_norm: float | None):
+    def __init__(
+        self, net: nn.Cell, optimizer: AdamW, clip_norm: float | None, reduce: nn.Cell | None = None
+    ):
         super().__init__(auto_prefix=False)
         self.net, self.optimizer = net, optimizer
+        self.reduce = reduce if reduce is not None else nn.Identity()
         self.grad = ops.value_and_grad(Loss(net), None, optimizer.weights)
         self.clips = clip_norm is not None
         self.limit = Tensor(clip_norm if clip_norm is not None else 1.0, ms.float32)
@@ -64,6 +70,7 @@ class TrainStep(nn.Cell):
 
     def construct(self, images, targets, lr):
         loss, gradients = self.grad(images, targets)
+        gradients = self.reduce(gradients)
         if self.clips:
             gradients = self.clipped(gradients)
         loss = ops.depend(loss, self.optimizer(gradients, lr))
@@ -78,9 +85,17 @@ class TrainStep(nn.Cell):
 class ScaledTrainStep(nn.Cell):
     """TrainStep with a dynamic loss scale: a step whose gradients overflow is left out and halves the scale."""
 
-    def __init__(self, net: nn.Cell, optimizer: AdamW, clip_norm: float | None, scale: LossScale):
+    def __init__(
+        self,
+        net: nn.Cell,
+        optimizer: AdamW,
+        clip_norm: float | None,
+        scale: LossScale,
+        reduce: nn.Cell | None = None,
+    ):
         super().__init__(auto_prefix=False)
         self.net, self.optimizer = net, optimizer
+        self.reduce = reduce if reduce is not None else nn.Identity()
         self.grad = ops.value_and_grad(ScaledLoss(Loss(net)), None, optimizer.weights)
         self.clips = clip_norm is not None
         self.limit = Tensor(clip_norm if clip_norm is not None else 1.0, ms.float32)
@@ -92,6 +107,7 @@ class ScaledTrainStep(nn.Cell):
     def construct(self, images, targets, lr):
         scale = self.scale.value()
         scaled, gradients = self.grad(images, targets, scale)
+        gradients = self.reduce(gradients)  # an overflow anywhere is one everywhere
         finite = amp.all_finite(gradients)
         factor = 1.0 / scale
         if self.clips:
@@ -122,8 +138,11 @@ def in_precision(cell: nn.Cell, level: str) -> nn.Cell:
     return mixed
 
 
-def train_step(net: nn.Cell, graph: Any, recipe: Recipe, decay_all: bool) -> nn.Cell:
-    """The step Cell for `net` (as `in_precision` returned it) whose parameters are described by `graph`."""
+def train_step(net: nn.Cell, graph: Any, recipe: Recipe, decay_all: bool, world: World = SOLO) -> nn.Cell:
+    """The step Cell for `net` (as `in_precision` returned it) whose parameters are described by `graph`.
+
+    In a world of several workers gradients are averaged over them before anything looks at them.
+    """
     from cmt_dsl.lower.weights import canonical_names
 
     names = canonical_names(graph)
@@ -141,5 +160,8 @@ def train_step(net: nn.Cell, graph: Any, recipe: Recipe, decay_all: bool) -> nn.
         weight_decay=group.weight_decay,
     )
     clip, scale = recipe.train.clip_norm, recipe.device.loss_scale
-    step = TrainStep(net, optimizer, clip) if scale is None else ScaledTrainStep(net, optimizer, clip, scale)
+    reduce = gradient_mean(optimizer.weights) if world.size > 1 else None
+    if scale is None:
+        return TrainStep(net, optimizer, clip, reduce).set_train()
+    step = ScaledTrainStep(net, optimizer, clip, scale, reduce)
     return step.set_train()

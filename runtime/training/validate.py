@@ -8,6 +8,7 @@ from typing import Any
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import Checkpoint, load_checkpoint
 from runtime.data.source import View, open_source, require_classes
+from runtime.device.world import SOLO, World
 from runtime.recipe.read import recipe_from
 from runtime.recipe.schema import DeviceGroup
 
@@ -32,7 +33,11 @@ def restore(path: str | Path) -> tuple[Checkpoint, Any, Any]:
 
 
 def validate(
-    path: str | Path, data: str, batch: int | None = None, device: DeviceGroup | None = None
+    path: str | Path,
+    data: str,
+    batch: int | None = None,
+    device: DeviceGroup | None = None,
+    world: World = SOLO,
 ) -> dict[str, Any]:
     """{"top1", "top5", "loss", "images", …} of a checkpoint on the held-out images of `data`."""
     from cmt_dsl import to_cell
@@ -49,7 +54,14 @@ def validate(
     target = set_device(used)
     cell = to_cell(graph, seed=0)
     write(cell, graph, checkpoint.arrays)
-    found = evaluate(in_precision(cell, used.amp), source, batch if batch is not None else recipe.train.batch)
+    facts = {
+        "checkpoint": checkpoint.fingerprint,
+        "step": checkpoint.step,
+        "data": [source.val_size, *source.classes],
+    }
+    world.require_equal(**facts)
+    size = batch if batch is not None else recipe.train.batch
+    found = evaluate(in_precision(cell, used.amp), source, size, world=world)
     return {
         "checkpoint": str(path),
         "model": spec.name,
