@@ -11,7 +11,7 @@ import typer
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import spec, train
+from runtime.cli import data, spec, train
 
 app = typer.Typer(
     name="cmt",
@@ -26,6 +26,7 @@ for verb in ("list_", "check", "show", "cost", "resolve", "schema", "compile_"):
     app.command(verb.rstrip("_"))(getattr(spec, verb))
 for verb in ("train", "validate", "doctor"):
     app.command(verb)(getattr(train, verb))
+app.add_typer(data.app)
 
 
 def _version(wanted: bool) -> None:

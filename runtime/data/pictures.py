@@ -52,11 +52,10 @@ class InOrder:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """One image of a batch (None: it could not be read, nor could what may replace it)."""
+class Seen:
+    """What became of a draw: the label of the image put into its row, or None; and what could not be read."""
 
-    image: np.ndarray | None
-    label: int
+    label: int | None
     bad: tuple[Bad, ...] = ()
 
 
@@ -102,46 +101,53 @@ class Pictures:
         everyone = batch * shard.count
         mine = draws[: self.train_size // everyone * everyone][shard.rows][skip * batch :]
         stages = train_stages(self.view, self.augment, seed, epoch)
-        for shown in self._shown("train", mine, batch, stages, replacing=True):
-            images = [one.image for one in shown if one.image is not None]
-            yield Batch(np.stack(images), np.array([one.label for one in shown], dtype=np.int32), batch)
+        for images, seen in self._batches("train", mine, batch, stages, replacing=True):
+            yield Batch(images, np.array([one.label for one in seen], dtype=np.int32), batch)
 
     def val(self, batch: int, shard: Shard = WHOLE) -> Iterator[Batch]:
         mine, any_ = np.arange(self.val_size)[shard.rows], False
-        for shown in self._shown("val", mine, batch, eval_stages(self.view), replacing=False):
-            found = [(one.image, one.label) for one in shown if one.image is not None]
-            if not found:
+        for images, seen in self._batches("val", mine, batch, eval_stages(self.view), replacing=False):
+            rows = [row for row, one in enumerate(seen) if one.label is not None]
+            if not rows:
                 continue
             any_ = True
-            rows = found + found[:1] * (batch - len(found))
-            images, labels = zip(*rows, strict=True)
-            yield Batch(np.stack(images), np.array(labels, dtype=np.int32), len(found))
+            shown = rows + rows[:1] * (batch - len(rows))
+            if len(rows) < batch:
+                images = images[shown]
+            labels = np.array([seen[row].label for row in shown], dtype=np.int32)
+            yield Batch(images, labels, len(rows))
         if shard.count == 1 and not any_:
             raise CmtError("CMT-503", f"{self.name}: none of the {self.val_size} held-out images can be read")
 
     def pixels(self, images: np.ndarray) -> np.ndarray:
         return pixels(images)
 
-    def _shown(
+    def _batches(
         self, split: str, draws: np.ndarray, batch: int, stages: Stages, *, replacing: bool
-    ) -> Iterator[list[Shown]]:
-        """Batch after batch of the draws, with as many in work as keep the threads busy."""
+    ) -> Iterator[tuple[np.ndarray, list[Seen]]]:
+        """[batch, c, h, w] and what is in its rows, for each batch; as many are in work as keep the threads busy."""
         stored = self.stored[split]
         ahead = max(2, -(-2 * self.workers // batch))
         attempts = min(self.group.max_bad + 1, len(stored.labels)) if replacing else 1
         contents = zip(draws.tolist(), stored.contents(draws % len(stored.labels)), strict=True)
-        waiting: deque[list[Future[Shown]]] = deque()
+        waiting: deque[tuple[np.ndarray, list[Future[Seen]]]] = deque()
+        shape = (batch, self.view.channels, self.view.height, self.view.width)
         with ThreadPoolExecutor(self.workers, thread_name_prefix="cmt-data") as pool:
             try:
                 while True:
                     while len(waiting) <= ahead and (chunk := list(itertools.islice(contents, batch))):
-                        jobs = [pool.submit(_show, stored, read, d, stages, attempts) for d, read in chunk]
-                        waiting.append(jobs)
+                        images = np.empty(shape, dtype=np.float32)
+                        jobs = [
+                            pool.submit(_show, stored, read, draw, stages, attempts, row)
+                            for (draw, read), row in zip(chunk, images, strict=False)
+                        ]
+                        waiting.append((images, jobs))
                     if not waiting:
                         return
-                    shown = [job.result() for job in waiting.popleft()]
-                    self._note(bad for one in shown for bad in one.bad)
-                    yield shown
+                    images, jobs = waiting.popleft()
+                    seen = [job.result() for job in jobs]
+                    self._note(bad for one in seen for bad in one.bad)
+                    yield images, seen
             finally:
                 pool.shutdown(cancel_futures=True)
 
@@ -162,14 +168,18 @@ class Pictures:
                 )
 
 
-def _show(stored: Stored, read: Callable[[], Content], draw: int, stages: Stages, attempts: int) -> Shown:
+def _show(
+    stored: Stored, read: Callable[[], Content], draw: int, stages: Stages, attempts: int, row: np.ndarray
+) -> Seen:
+    """Put a draw's image into `row` [c, h, w], or the next readable one within `attempts`."""
     size, bad = len(stored.labels), []
     for further in range(attempts):
         index = (draw + further) % size
         try:
             content: Any = read() if further == 0 else stored.read(index)
-            return Shown(through(stages, content, draw), int(stored.labels[index]), tuple(bad))
+            row[...] = through(stages, content, draw)
+            return Seen(int(stored.labels[index]), tuple(bad))
         except (ValueError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             bad.append(Bad(stored.name(index), reason))
-    return Shown(None, int(stored.labels[draw % size]), tuple(bad))
+    return Seen(None, tuple(bad))
