@@ -94,7 +94,9 @@ def bench(
 
 
 @app.command()
-def check(data: Annotated[str, typer.Argument(help="A folder, as for --data.")], as_json: Json = False) -> None:
+def check(
+    data: Annotated[str, typer.Argument(help="A folder, as for --data.")], as_json: Json = False
+) -> None:
     """Decode every image: classes, counts, kinds, sizes, and each file that cannot be read. Exit code 1 for those."""
     from runtime.data.census import census
     from runtime.data.pictures import Pictures

@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MOST_PIXELS = 250_000_000  # three bytes each: what a worker may have to hold
 ORIENTATION = 0x0112  # of EXIF
 SIGNIFICANT = 4  # a JPEG is decoded at 1/2, 1/4 or 1/8 while its shorter side stays this often the view's

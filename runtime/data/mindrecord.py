@@ -92,9 +92,7 @@ class Records:
             return
         with self._named():
             sampler = ds.SubsetSampler(indices)
-            found = ds.MindDataset(
-                self._files, columns_list=columns, sampler=sampler, num_parallel_workers=1
-            )
+            found = ds.MindDataset(self._files, columns_list=columns, sampler=sampler, num_parallel_workers=1)
             yield from found.create_tuple_iterator(num_epochs=1, output_numpy=True)
 
     def _labels(self) -> np.ndarray:

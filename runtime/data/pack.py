@@ -33,7 +33,9 @@ def pack(root: Path, out: Path, shards: int, progress: Callable[[int, int], obje
     assert train is not None
     classes = tuple(sorted(val))
     if lines := [name for name in classes if len(name.splitlines()) != 1 or printable(name) != name]:
-        raise CmtError("CMT-510", f"class folder {printable(lines[0])!r} has no name that fits a line of text")
+        raise CmtError(
+            "CMT-510", f"class folder {printable(lines[0])!r} has no name that fits a line of text"
+        )
     splits = {"train": Files(train, classes), "val": Files(val, classes)}
     total, done = sum(len(files.labels) for files in splits.values()), 0
     partial = Path()

@@ -29,7 +29,9 @@ class DataGroup(Group):
         None, ge=1, description="decoding threads; null: one per processor, which is the most"
     )
     max_bad: int = Field(
-        0, ge=0, description="images that may be unreadable: named, counted and left out; one more ends the run"
+        0,
+        ge=0,
+        description="images that may be unreadable: named, counted and left out; one more ends the run",
     )
     eval_crop: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="side of the centre crop / side of the resized image; null: the model profile's"
