@@ -123,10 +123,12 @@ class Records:
         try:
             yield
         except (RuntimeError, ValueError, TypeError) as error:
-            first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            _, _, told = str(error).rpartition("Dataset Pipeline Error Message:")
+            lines = [line.strip("- \t") for line in told.splitlines()]
+            first = next((line for line in lines if line), type(error).__name__)
             raise CmtError(
                 "CMT-509",
-                f"cannot read {self._where}: {first.strip()[:200]}",
+                f"cannot read {self._where}: {first[:200]}",
                 hint="the file or its index .db is damaged, or one of them was renamed; pack it again",
             ) from None
 

@@ -4,17 +4,41 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli.cmt import cmt, process
+from tests.cli.cmt import cmt
 from tests.runtime.data.made import encoded, make_folder, smooth
+from tests.tiny import ROOT
 
 NANO = ["--recipe", "digits", "--model", "cmt_nano"]
 MIX = "augment.mix={mixup: 0.8, cutmix: 1.0, mixup_prob: 1.0, switch_prob: 0.5}"
+
+TINY = """\
+model: tiny
+input: {channels: 3, size: 16}
+classes: 2
+profile: official
+drop_path: 0.0
+stages: [{block: c, depth: 1}]
+head: {block: h}
+blocks:
+  c:
+    block: c
+    nodes: [{conv: {op: conv2d, out: 8, kernel: 4, stride: 4, padding: 0}}]
+  h:
+    block: h
+    nodes:
+      - pool: {op: global_avg_pool}
+      - fc: {op: linear, out: $model.classes}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -134,46 +158,69 @@ def make_odd(root: Path) -> tuple[int, int]:
     return 34, 34
 
 
+def run(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """`cmt words` in a process of its own, for as long as it takes: MindSpore compiles a graph."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "runtime.cli", *map(str, words)]
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr + done.stdout, done.stderr
+    return done
+
+
+def train(model: str, data: Path, *sets: str, cwd: Path) -> list[dict[str, Any]]:
+    """Train into cwd/r by the recipe digits; what metrics.jsonl then holds."""
+    sets = ("schedule.warmup_epochs=0", *sets)
+    words = ["train", model, "--recipe", "digits", "--data", data, "--out", "r"]
+    done = run(*words, *[word for text in sets for word in ("--set", text)], cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(line) for line in (cwd / "r" / "metrics.jsonl").read_text().splitlines()]
+    return [{"event": "said", "text": done.stdout}, *records]
+
+
 @pytest.mark.mindspore
 def test_a_folder_nobody_has_prepared_trains_and_validates(tmp_path: Path) -> None:
-    train, val = make_odd(tmp_path / "d")
-    sets = ["classes=3", "train.epochs=2", "schedule.warmup_epochs=0", "train.batch=8"]
-    words = ["train", "cmt_nano", "--recipe", "digits", "--data", "d", "--out", "r"]
-    done = process(*words, *[word for text in sets for word in ("--set", text)], cwd=tmp_path)
-    assert done.code == 0, done.err
-    assert "__MACOSX/ holds no image and is no class" in done.out
-    records = [json.loads(line) for line in (tmp_path / "r" / "metrics.jsonl").read_text().splitlines()]
-    assert records[0]["classes"] == ["café", "x.y", "Ж 猫"]
-    assert (records[0]["train_images"], records[0]["val_images"]) == (train, val)
-    assert records[-1]["images"] == val and records[-1]["bad_images"] == [] and records[-1]["steps"] == 8
+    data = tmp_path / "d"
+    images, val = make_odd(data)
+    sets = ["classes=3", "train.epochs=2", "train.batch=8"]
+    said, meta, *_, end = train("cmt_nano", data, *sets, cwd=tmp_path)
+    assert "__MACOSX/ holds no image and is no class" in said["text"]
+    assert meta["classes"] == ["café", "x.y", "Ж 猫"]
+    assert (meta["train_images"], meta["val_images"]) == (images, val)
+    assert (end["images"], end["bad_images"], end["steps"]) == (val, [], 8)
 
-    (tmp_path / "d" / "val" / "café" / "grey.jpg").write_bytes(b"spoilt")
-    checked = process("validate", "r/last.safetensors", "--data", "d", "--json", cwd=tmp_path)
-    assert checked.code == 2 and "café/grey.jpg: not a JPEG" in checked.json["problems"][0]["message"]
-    (tmp_path / "d" / "val" / "café" / "grey.jpg").unlink()
-    checked = process("validate", "r/last.safetensors", "--data", "d", "--json", cwd=tmp_path)
-    assert checked.code == 0 and checked.json["images"] == val - 1
+    spoilt = data / "val" / "café" / "grey.jpg"
+    spoilt.write_bytes(b"spoilt")
+    validate = ["validate", "r/last.safetensors", "--data", data, "--json"]
+    done = run(*validate, cwd=tmp_path)
+    [problem] = json.loads(done.stdout)["problems"]
+    assert done.returncode == 2 and problem["code"] == "CMT-503"
+    assert "café/grey.jpg: not a JPEG" in problem["message"]
+    spoilt.unlink()
+    done = run(*validate, cwd=tmp_path)
+    assert done.returncode == 0 and json.loads(done.stdout)["images"] == val - 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["d", "r"]
 
 
 @pytest.mark.mindspore
-def test_bad_images_are_named_in_the_run_and_packed_files_train_too(folder: Path, tmp_path: Path) -> None:
-    root = make_folder(tmp_path / "d")
+def test_bad_images_are_named_in_the_run_and_packed_files_validate_alike(tmp_path: Path) -> None:
+    data = make_folder(tmp_path / "d")
     for bad in ("train/ant/003.jpg", "val/zebra/002.jpg"):
-        (root / bad).write_bytes(b"spoilt")
-    packed = process("data", "pack", root, "--out", tmp_path / "packed", cwd=tmp_path)
-    assert packed.code == 0 and "24 training and 10 validation images" in packed.out
-    finals = []
-    for data in (root, tmp_path / "packed"):
-        out = tmp_path / f"run-{data.name}"
-        words = ["train", "cmt_nano", "--recipe", "digits", "--data", data, "--out", out, "--json"]
-        sets = ["classes=2", "train.epochs=1", "schedule.warmup_epochs=0", "train.batch=24", "data.max_bad=2"]
-        done = process(*words, *[word for text in sets for word in ("--set", text)], cwd=tmp_path)
-        assert done.code == 0, done.err
-        assert done.json["images"] == 9 and len(done.json["bad_images"]) == 2
-        assert "train/ant/003.jpg" in done.json["bad_images"][0] and "left out: cannot read" in done.err
-        records = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-        named = [r for r in records if r["event"] == "bad_image"]
-        assert [r["reason"][:10] for r in named] == ["not a JPEG"] * 2
-        finals.append(done.json["val_loss"])
-    assert finals[0] == finals[1]
+        (data / bad).write_bytes(b"spoilt")
+    sets = ["classes=2", "train.epochs=1", "train.batch=24", "data.max_bad=2"]
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    said, *records, end = train("tiny.yaml", data, *sets, cwd=tmp_path)
+    assert "left out: cannot read" in said["text"] and end["images"] == 9
+    assert [Path(name).parts[-3:] for name in end["bad_images"]] == [
+        ("train", "ant", "003.jpg"),
+        ("val", "zebra", "002.jpg"),
+    ]
+    named = [r for r in records if r["event"] == "bad_image"]
+    assert [r["file"] for r in named] == end["bad_images"]
+    assert [r["reason"][:10] for r in named] == ["not a JPEG"] * 2
+
+    packed = run("data", "pack", data, "--out", "packed", cwd=tmp_path)
+    assert "24 training and 10 validation images" in packed.stdout
+    done = run("validate", "r/last.safetensors", "--data", "packed", "--json", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    assert (found["images"], len(found["bad_images"])) == (9, 1)
+    assert found["loss"] == pytest.approx(end["val_loss"], abs=1e-5)

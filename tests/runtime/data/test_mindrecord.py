@@ -35,8 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", ["one", "three"])
 def test_the_same_images_as_from_the_folder(made: Path, name: str) -> None:
-    augment = LIVELY.model_copy(update={"repeats": 3})
-    folder, records = (opened(made / which, augment, max_bad=1) for which in ("folder", name))
+    folder, records = (opened(made / which, LIVELY, max_bad=1) for which in ("folder", name))
     assert records.classes == folder.classes == ("Größe x", "ant")
     for kind in ("train", "val"):
         np.testing.assert_array_equal(records.stored[kind].labels, folder.stored[kind].labels)
@@ -52,6 +51,11 @@ def test_the_same_images_as_from_the_folder(made: Path, name: str) -> None:
             for a, b in zip(ours, theirs, strict=True):
                 np.testing.assert_array_equal(a.images, b.images)
                 np.testing.assert_array_equal(a.labels, b.labels)
+    thrice = LIVELY.model_copy(update={"repeats": 3})
+    ours, theirs = (
+        together(opened(made / which, thrice, max_bad=1).train(8, 7, 1)) for which in (name, "folder")
+    )
+    np.testing.assert_array_equal(ours[0], theirs[0])
     np.testing.assert_array_equal(together(records.val(4))[0], together(folder.val(3))[0])
     assert [bad.reason for bad in records.bad] == [bad.reason for bad in folder.bad] and len(records.bad) == 1
     assert records.bad[0].name.endswith("(train/ant/004.jpg)")
