@@ -49,6 +49,15 @@ CODES: dict[str, str] = {
     "CMT-301": "graph invariant broken",
     "CMT-402": "weights do not fit the graph",
     "CMT-403": "input array does not fit the model",
+    # 41x: drawings
+    "CMT-410": "no such part of the model",
+    "CMT-411": "no Graphviz to draw with",
+    "CMT-412": "Graphviz failed",
+    "CMT-413": "unknown format of a drawing",
+    "CMT-414": "no library to plot with",
+    # 43x: the explorer page
+    "CMT-430": "Graphviz gave no layout",
+    "CMT-431": "a spec file changed while it was drawn",
 }
 
 

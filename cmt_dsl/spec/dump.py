@@ -48,6 +48,11 @@ def dump_data(data: Any) -> str:
 
 def dump(model: Model) -> str:
     """The model with its profile and every block it uses written out."""
+    return dump_data(resolved_data(model))
+
+
+def resolved_data(model: Model) -> dict[str, Any]:
+    """The same as plain data; blocks that only its expansion reaches are there once it is built."""
 
     def data(part: Any) -> dict[str, Any]:
         return part.model_dump(by_alias=True, exclude_defaults=True)
@@ -56,4 +61,4 @@ def dump(model: Model) -> str:
     whole["profile"] = data(model.profile)
     used = sorted(model.library.blocks.items())
     whole["blocks"] = {name: data(block.spec) for name, block in used}
-    return dump_data(whole)
+    return whole

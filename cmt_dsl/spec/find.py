@@ -86,12 +86,22 @@ def _is(file: Path, kind: Kind) -> bool:
 
 
 def shown(path: Path) -> str:
-    """How messages call a file: relative to the working directory where it lies below it."""
+    """How messages call a file: relative to the working directory where it lies below it.
+
+    A shipped one is `specs/…`, unless that would name a file of the user's.
+    """
     try:
         return path.resolve().relative_to(Path.cwd()).as_posix()
     except ValueError:
         tree = shipped()
         resolved = path.resolve()
         if resolved.is_relative_to(tree):
-            return "specs/" + resolved.relative_to(tree).as_posix()
+            name = "specs/" + resolved.relative_to(tree).as_posix()
+            return str(resolved) if Path(name).exists() else name
         return str(path)
+
+
+def opened(name: str) -> Path:
+    """The file that `shown` called by this name."""
+    path = Path(name)
+    return shipped().parent / name if name.startswith("specs/") and not _exists(path) else path

@@ -11,7 +11,7 @@ import typer
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import data, spec, train
+from runtime.cli import data, draw, launch, spec, train
 
 app = typer.Typer(
     name="cmt",
@@ -24,9 +24,12 @@ app = typer.Typer(
 
 for verb in ("list_", "check", "show", "cost", "resolve", "schema", "compile_"):
     app.command(verb.rstrip("_"))(getattr(spec, verb))
+for verb in ("draw", "diff", "compare"):
+    app.command(verb)(getattr(draw, verb))
 for verb in ("train", "validate", "doctor"):
     app.command(verb)(getattr(train, verb))
 app.add_typer(data.app)
+app.command("launch")(launch.launch)
 
 
 def _version(wanted: bool) -> None:

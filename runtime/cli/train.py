@@ -124,9 +124,10 @@ def _train(
         model = _model(spec, {**plan.model_sets(), "classes": len(source.classes)}, own)
     require_classes(source, model.classes)
     graph = build(model)  # shape errors before the run directory is touched
-    check_against_data(plan, source.train_size, processes(distributed))
+    workers = processes(distributed)
+    check_against_data(plan, source.train_size, workers)
     if point:
-        require_same(point, model, graph.fingerprint, plan, source)
+        require_same(point, model, graph.fingerprint, plan, source, workers)
     elif not overwrite:
         require_free(out)
     with contextlib.ExitStack() as stack:

@@ -16,7 +16,7 @@ from cmt_dsl.lower.mindspore.process import ADDED, prepare, variables
 from runtime.device.environment import mindspore
 
 State = Literal["ok", "warn", "fail"]
-EXTRAS = {"sklearn": "demo"}
+EXTRAS = {"sklearn": "demo", "matplotlib": "viz"}
 
 
 class Row(NamedTuple):
@@ -123,8 +123,23 @@ def _extras() -> list[Row]:
     return rows
 
 
+def _graphviz() -> Row:
+    from cmt_dsl.draw.render import engines
+
+    found = engines()
+    if not found:
+        return Row(
+            "graphviz",
+            "absent: no svg or png drawings",
+            "warn",
+            "apt install graphviz, or pip install 'cmt-dsl[viz]'",
+        )
+    others = "".join(f" (also {engine.name})" for engine in found[1:])
+    return Row("graphviz", f"drawings by {found[0].name}: {found[0].command}{others}", "ok")
+
+
 def doctor() -> list[Row]:
     """Rows (name, value, ok | warn | fail, fix); imports MindSpore and runs one addition on the device."""
     prepare()
     cores = Row("processors", str(os.cpu_count() or 1), "ok")
-    return [_python(), _numpy(), *_mindspore(), cores, *_variables(), _disk(), *_extras()]
+    return [_python(), _numpy(), *_mindspore(), cores, *_variables(), _disk(), *_extras(), _graphviz()]

@@ -57,6 +57,12 @@ class World:
             return dict(arrays)
         return _unpacked(_collective("AllReduce")(_packed(arrays)) / np.float32(self.size), arrays)
 
+    def each(self, arrays: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+        """What each worker gave, in order of rank, as float32; nothing where there is only one."""
+        if self.size == 1 or not arrays:
+            return []
+        return [_unpacked(row, arrays) for row in self._gathered(_packed(arrays))]
+
     def from_first(self, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """What the first worker gave, bit for bit."""
         if self.size == 1 or not arrays:

@@ -15,8 +15,8 @@ from cmt_dsl.errors import CmtError
 from runtime.data.source import require_classes
 from runtime.device.environment import mindspore, native_errors, set_device
 from runtime.device.memory import warning
-from runtime.device.pulse import Pulse
 from runtime.device.world import on
+from runtime.launch.pulse import Pulse
 from runtime.recipe.read import check_against_data, decays_all
 from runtime.run.directory import LOG, MODEL, Metrics
 from runtime.run.interrupt import Asked, Stopped, Watch
@@ -95,7 +95,7 @@ class _Run:
     def _continue(self, point: Point) -> None:
         from runtime.training.state import put
 
-        put(point, self.cell, self.graph, self.step)
+        put(point, self.cell, self.graph, self.step, self.world)
         self.ledger.restore(point.loop)
         self.done, self.first_epoch = point.step, point.checkpoint.epoch
         if point.loop["over"]:  # nothing of that epoch is left to do
@@ -228,8 +228,8 @@ class _Run:
     def _leave(self, epoch: int) -> Path | None:
         """On a signal: the weights as they are."""
         self.log.write("stopped", step=self.done, epoch=epoch)
-        if self.done == 0:
-            return None
-        self._keep(epoch, over=False)
+        if self.done:
+            self._keep(epoch, over=False)
+        self.pulse.beat("ended", self.done)
         self.world.require_equal(step=self.done)  # msrun kills the others as soon as one has left
-        return self.saver.last
+        return self.saver.last if self.done else None

@@ -65,7 +65,9 @@ def find(folder: str | Path) -> Point:
     )
 
 
-def require_same(point: Point, spec: Any, fingerprint: str, recipe: Recipe, source: Source) -> None:
+def require_same(
+    point: Point, spec: Any, fingerprint: str, recipe: Recipe, source: Source, workers: int = 1
+) -> None:
     """CMT-707 unless spec, recipe and data are those of the run; CMT-706 if nothing is left to do.
 
     `train.epochs` may grow where that leaves the learning rates of the steps done as they were: with
@@ -102,7 +104,14 @@ def require_same(point: Point, spec: Any, fingerprint: str, recipe: Recipe, sour
             f"is {len(source.classes)} classes, {now[0]} + {now[1]} images ({source.name})",
             "give the same --data as before; a moved folder is fine",
         )
-    if point.step >= recipe.train.epochs * (source.train_size // recipe.train.batch) and point.loop["over"]:
+    was = point.loop.get("workers", 1)
+    if was != workers:
+        hint = f"cmt launch --workers {was} -- train … --resume" if was > 1 else "run it without cmt launch"
+        raise _other(f"the run has {was} workers, this one {workers}: its batches would be others", hint)
+    if (
+        point.step >= recipe.train.epochs * (source.train_size // (recipe.train.batch * workers))
+        and point.loop["over"]
+    ):
         raise CmtError(
             "CMT-706",
             f"the run is complete: {recipe.train.epochs} epochs, {point.step} steps",

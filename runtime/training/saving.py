@@ -13,7 +13,7 @@ from runtime.checkpoint.file import Checkpoint
 from runtime.run.directory import Keeper
 from runtime.training.job import Job
 from runtime.training.ledger import Ledger
-from runtime.training.state import settle, take
+from runtime.training.state import statistics, take
 
 
 class Saver:
@@ -35,18 +35,25 @@ class Saver:
     def keep(self, epoch: int, step: int, metrics: dict[str, Any], *, over: bool) -> None:
         """Write the checkpoint; `over`: nothing of this epoch is left to do, otherwise nothing has validated it."""
         self._ledger.read()
-        settle(self._cell, self._graph, self._job.world)
-        arrays = read(self._cell, self._graph)
+        world, arrays = self._job.world, read(self._cell, self._graph)
+        own = statistics(arrays, self._graph)
+        each = world.each(own)
+        arrays |= world.mean(own)
         if not all(np.isfinite(a).all() for a in arrays.values()):
             raise CmtError(
                 "CMT-702",
                 "a weight is no longer a finite number; nothing was overwritten",
                 hint="lower schedule.lr, lengthen the warm-up, or set train.clip_norm=1",
             )
-        if not self._job.world.first:
+        if not world.first:
             return
         source = self._job.source
-        loop = {"over": over, "images": [source.train_size, source.val_size], **self._ledger.state()}
+        loop = {
+            "over": over,
+            "images": [source.train_size, source.val_size],
+            "workers": world.size,
+            **self._ledger.state(),
+        }
         self._keeper.keep(
             Checkpoint(
                 arrays=arrays,
@@ -59,6 +66,6 @@ class Saver:
                 step=step,
                 source=source.name,
             ),
-            take(self._step),
+            take(self._step, each),
             loop,
         )

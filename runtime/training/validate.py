@@ -9,6 +9,7 @@ from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import Checkpoint, load_checkpoint
 from runtime.data.source import View, open_source, require_classes
 from runtime.device.world import SOLO, World
+from runtime.launch.pulse import Pulse
 from runtime.recipe.read import recipe_from
 from runtime.recipe.schema import DeviceGroup
 
@@ -61,7 +62,11 @@ def validate(
     }
     world.require_equal(**facts)
     size = batch if batch is not None else recipe.train.batch
-    found = evaluate(in_precision(cell, used.amp), source, size, world=world)
+    pulse = Pulse(world)
+    pulse.beat("compiling")
+    look = lambda done: pulse.beat("validating", done)  # noqa: E731
+    found = evaluate(in_precision(cell, used.amp), source, size, look, world)
+    pulse.beat("ended")
     return {
         "checkpoint": str(path),
         "model": spec.name,

@@ -34,6 +34,8 @@ def modules_after(code: str) -> set[str]:
         COMMAND.format(args=["cost", "cmt_b"]),
         COMMAND.format(args=["cost", "cmt_b", "--json"]),
         COMMAND.format(args=["show", "cmt_b", "--level", "op"]),
+        COMMAND.format(args=["draw", "cmt_b", "--level", "op"]),
+        COMMAND.format(args=["diff", "cmt_s", "cmt_b"]),
         COMMAND.format(args=["list"]),
         COMMAND.format(args=["resolve", "cmt_b"]),
     ],

@@ -16,6 +16,13 @@ NOT_FROM_A_FILE = {
     "CMT-102": "the file would have a megabyte; see tests/spec/test_tree.py",
     "CMT-301": "says nothing itself: what follows from another problem",
     "CMT-402": "about weights, not specs; see tests/lower/test_weights.py",
+    "CMT-410": "about drawings, not specs; see tests/draw/test_scene.py",
+    "CMT-411": "about Graphviz; see tests/draw/test_formats.py",
+    "CMT-412": "about Graphviz; see tests/draw/test_formats.py",
+    "CMT-413": "about drawings; see tests/draw/test_formats.py",
+    "CMT-414": "about matplotlib; see tests/cli/test_draw.py",
+    "CMT-430": "about the explorer page; see tests/draw/page/test_payload.py",
+    "CMT-431": "about the explorer page; see tests/draw/page/test_payload.py",
     "CMT-403": "about images, not specs; see tests/lower/test_numpy.py",
 }
 

@@ -1,0 +1,214 @@
+"""The verbs that show models: draw, compare, and `diff` of two specs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runtime.cli.spec import Json, Level, Sets, Spec
+
+if TYPE_CHECKING:
+    from cmt_dsl import Graph, Model
+    from cmt_dsl.diff import Difference
+
+
+class Format(str, Enum):
+    """What `cmt draw` writes."""
+
+    txt = "txt"
+    mermaid = "mermaid"
+    dot = "dot"
+    svg = "svg"
+    png = "png"
+    html = "html"
+
+
+Out = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", help="File to write; - is stdout. Its ending may say the format."),
+]
+ENDINGS = {".txt": "txt", ".mmd": "mermaid", ".md": "mermaid", ".dot": "dot", ".gv": "dot"}
+ENDINGS |= {f".{name}": name for name in ("svg", "png", "html")}
+
+
+def draw(
+    spec: Spec,
+    level: Annotated[
+        Level | None, typer.Option(help="How deep to go: block, unless you say; an html page starts folded.")
+    ] = None,
+    path: Annotated[str, typer.Option(help="Only this stage or block, such as stages.2.blocks.0.")] = "",
+    format: Annotated[Format | None, typer.Option(help="Default: by the file's ending, else txt.")] = None,
+    out: Out = None,
+    set: Sets = None,
+    fold: Annotated[bool, typer.Option(help="Draw equal neighbouring blocks once, as ×N.")] = True,
+) -> None:
+    """Draw a model from its graph, repeated blocks folded to ×N. No framework is loaded."""
+    from cmt_dsl import cost
+    from cmt_dsl.draw import compose
+
+    chosen = format.value if format else _by_ending(out, tuple(Format)) or "txt"
+    model, graph = _build(spec, set)
+    if chosen == "html":
+        from cmt_dsl.draw.page import explorer
+
+        opened = level.value if level else "model"
+        _deliver(explorer(model, graph, level=opened, path=path, fold=fold).encode(), out)
+        return
+    depth = level.value if level else "block"
+    scene = compose(graph, cost(graph), depth, path, doc=model.spec.doc, fold=fold)
+    if chosen == "txt" and _to_terminal(out):
+        from cmt_dsl.draw.tree import tree
+
+        _console().print(tree(scene))
+        return
+    from cmt_dsl.draw.write import write
+
+    data, notes = write(scene, chosen)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+    _deliver(data, out)
+
+
+class SidesFormat(str, Enum):
+    """What `cmt diff` draws."""
+
+    dot = "dot"
+    svg = "svg"
+    png = "png"
+    html = "html"
+
+
+def diff(
+    a: Annotated[str, typer.Argument(help="Model A: a shipped name or a YAML file.")],
+    b: Annotated[str, typer.Argument(help="Model B.")],
+    format: Annotated[SidesFormat | None, typer.Option(help="Draw both, side by side.")] = None,
+    level: Annotated[Level, typer.Option(help="How deep the drawing goes.")] = Level.stage,
+    out: Out = None,
+    set: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change model B. Repeatable.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """What is different between two models: spec values, nodes by path, cost by stage."""
+    diff_specs(
+        a, b, sets=set, format=format.value if format else None, level=level.value, out=out, as_json=as_json
+    )
+
+
+def diff_specs(
+    a: str,
+    b: str,
+    *,
+    sets: list[str] | None = None,
+    format: str | None = None,
+    level: str = "stage",
+    out: Path | None = None,
+    as_json: bool = False,
+) -> Difference:
+    """Compare two specs and print or draw the difference; `sets` change B."""
+    from cmt_dsl.diff import diff as compare_models
+
+    sides = _build(a, None), _build(b, sets)
+    difference = compare_models(*sides)
+    chosen = format or _by_ending(out, tuple(SidesFormat))
+    if as_json and chosen and _to_terminal(out):
+        raise typer.BadParameter("--json and a drawing do not both go to stdout: give -o FILE")
+    if as_json:
+        typer.echo(json.dumps(difference.json()))
+    if chosen:
+        _deliver(_sides(difference, (sides[0][1], sides[1][1]), level, chosen), out)
+    elif not as_json:
+        from runtime.cli.compare import print_difference
+
+        print_difference(_console(), difference)
+    return difference
+
+
+def _sides(difference: Difference, graphs: tuple[Graph, Graph], level: str, chosen: str) -> bytes:
+    from cmt_dsl import cost
+    from cmt_dsl.draw import compose
+    from cmt_dsl.draw.render import render
+    from cmt_dsl.draw.sheet import sheet
+    from cmt_dsl.draw.sides import side_by_side
+
+    a, b = (compose(graph, cost(graph), level) for graph in graphs)  # type: ignore[arg-type]
+    text = side_by_side(difference, a, b)
+    if chosen == "dot":
+        return text.encode()
+    if chosen == "html":
+        return sheet(difference, render(text, "svg").decode()).encode()
+    return render(text, "png" if chosen == "png" else "svg")
+
+
+def compare(
+    specs: Annotated[list[str], typer.Argument(help="Models: shipped names or YAML files.")],
+    plot: Annotated[
+        Path | None, typer.Option(help="Also draw MACs against parameters and top-1: FILE.svg or FILE.png.")
+    ] = None,
+    set: Sets = None,
+    as_json: Json = False,
+) -> None:
+    """Models beside each other: input, parameters, MACs, published top-1 where there is one."""
+    from cmt_dsl.draw.family import member
+    from cmt_dsl.draw.family import plot as scatter
+
+    if plot is not None and plot.suffix.lower() not in (".svg", ".png"):
+        raise typer.BadParameter("--plot takes a file that ends in .svg or .png")
+    members = [member(*_build(spec, set)) for spec in specs]
+    if as_json:
+        typer.echo(json.dumps({"models": [m.json() for m in members]}))
+    else:
+        from runtime.cli.compare import print_family
+
+        print_family(_console(), members)
+    if plot is not None:
+        _deliver(scatter(members, plot.suffix.lower()[1:]), plot)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def _by_ending(out: Path | None, formats: tuple[Enum, ...]) -> str | None:
+    """The format that a file's ending says; none for stdout."""
+    if out is None or _to_terminal(out):
+        return None
+    found = ENDINGS.get(out.suffix.lower())
+    known = [str(each.value) for each in formats]
+    if found not in known:
+        raise typer.BadParameter(f"{out.name} does not say its format: give --format {'|'.join(known)}")
+    return found
+
+
+def _to_terminal(out: Path | None) -> bool:
+    return out is None or str(out) == "-"
+
+
+def _deliver(data: bytes, out: Path | None) -> None:
+    """Write a drawing to its file, or to stdout; a PNG is not shown on a terminal."""
+    if out is None or str(out) == "-":
+        if not data.startswith(b"\x89PNG"):
+            typer.echo(data.decode(), nl=False)
+        elif sys.stdout.isatty():
+            raise typer.BadParameter("a PNG does not go to a terminal: give -o FILE")
+        else:
+            typer.echo(data, nl=False)
+        return
+    from runtime.atomic import write_atomically
+
+    write_atomically(out, data)
+    typer.echo(f"{out}: {len(data):,} bytes", err=True)
+
+
+def _build(spec: str, sets: list[str] | None) -> tuple[Model, Graph]:
+    from cmt_dsl import build, load
+
+    model = load(spec, overrides=tuple(sets or ()))
+    return model, build(model)
