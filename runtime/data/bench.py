@@ -48,7 +48,7 @@ def bench(source: Source, recipe: Recipe, seconds: float, tell: Tell) -> dict[st
     rows = [
         {
             "stage": name,
-            "ms": round(1000 * value, 3),
+            "ms": round(1000 * value, 6),
             "per_core": round(1 / max(value, 1e-9), 1),
             "share": round(value / whole, 4),
         }
