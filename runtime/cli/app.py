@@ -11,7 +11,7 @@ import typer
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import checkpoints, diff, draw, launch, recipe, spec, train, weights
+from runtime.cli import checkpoints, data, diff, draw, launch, recipe, spec, train, weights
 from runtime.cli import report as reports
 
 app = typer.Typer(
@@ -32,6 +32,7 @@ for verb in ("train", "validate", "doctor"):
 app.command("diff")(diff.diff)
 for verb in ("convert", "adapt", "run", "features"):
     app.command(verb)(getattr(weights, verb))
+app.add_typer(data.app)
 app.command("launch")(launch.launch)
 for verb in ("inspect", "verify", "average"):
     app.command(verb)(getattr(checkpoints, verb))

@@ -29,6 +29,13 @@ Sets = Annotated[
 Json = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.")
 ]
+Data = Annotated[
+    str,
+    typer.Option(
+        help="'digits', or a folder: train/CLASS/*.jpg and val/CLASS/*.jpg, CIFAR's binary files, or "
+        "train.mindrecord and val.mindrecord."
+    ),
+]
 Distributed = Annotated[
     bool | None,
     typer.Option(
@@ -37,7 +44,6 @@ Distributed = Annotated[
         show_default=False,
     ),
 ]
-Data = Annotated[str, typer.Option(help="'digits', or a folder with train/CLASS/*.jpg and val/CLASS/*.jpg.")]
 
 
 class Weights(str, Enum):
@@ -127,6 +133,8 @@ def _train(
     for line in remarks(plan, model.lineage):
         _say(console, line)
     source = open_source(data, View.of(model, plan.data.eval_crop), augment=plan.augment, group=plan.data)
+    for note in source.notes:
+        _say(console, note)
     if len(source.classes) != model.classes and not any(s.split("=")[0].strip() == "classes" for s in own):
         _say(console, f"classes {model.classes} → {len(source.classes)}, as the data has")
         model = _model(spec, {**plan.model_sets(), "classes": len(source.classes)}, own)
@@ -189,6 +197,8 @@ def validate(
     if as_json:
         typer.echo(json.dumps(found))
     else:
+        for bad in found["bad_images"]:
+            _say(console, f"left out: cannot read {bad}")
         _say(
             console,
             f"top-1 {found['top1']:.2%}  top-5 {found['top5']:.2%}  loss {found['loss']:.4f}  "

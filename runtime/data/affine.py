@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from runtime.recipe.schema import AugmentGroup
+from runtime.recipe.augment import AugmentGroup
 
 
 def draw(rng: np.random.Generator, n: int, augment: AugmentGroup) -> np.ndarray:

@@ -10,8 +10,8 @@ from cmt_dsl.errors import CmtError
 from runtime.data.affine import draw, resize, warp
 from runtime.data.erasing import erased
 from runtime.data.order import shuffled_draws
-from runtime.data.source import WHOLE, Batch, Shard, View
-from runtime.recipe.schema import AugmentGroup
+from runtime.data.source import WHOLE, Bad, Batch, Shard, View
+from runtime.recipe.augment import AugmentGroup
 
 SPLIT_SEED = 20211107  # never changes: the 360 held-out scans are the same for every recipe
 VAL_SIZE = 360
@@ -24,24 +24,30 @@ class Digits:
     classes = tuple("0123456789")
 
     def __init__(self, view: View, augment: AugmentGroup | None):
-        if augment is not None and augment.randaugment is not None:
-            raise CmtError(
-                "CMT-801",
-                "RandAugment is for colour pictures in folders, not for the digits",
-                path="augment.randaugment",
-                hint="--set augment.randaugment=null",
-            )
+        for field, named in (("randaugment", "RandAugment"), ("jitter", "colour jitter")):
+            if augment is not None and getattr(augment, field) is not None:
+                raise CmtError(
+                    "CMT-801",
+                    f"{named} is for colour pictures, not for the digits",
+                    path=f"augment.{field}",
+                    hint=f"--set augment.{field}=null",
+                )
+        self.notes: tuple[str, ...] = ()
+        self.bad: list[Bad] = []
         scans, labels = _load()
         train, val = split(labels)
         self.train_size, self.val_size = len(train), len(val)
         self._view, self._augment = view, augment
         mean, std = scans[train].mean(), scans[train].std()
         shown = resize((scans - mean) / std, view.height, view.width)
+        self._mean, self._std = float(mean), float(std)
         self._empty = float(-mean / std)  # the paper around a digit
         self._train = shown[train], labels[train]
         self._val = shown[val], labels[val]
 
-    def train(self, batch: int, seed: int, epoch: int, shard: Shard = WHOLE) -> Iterator[Batch]:
+    def train(
+        self, batch: int, seed: int, epoch: int, shard: Shard = WHOLE, skip: int = 0
+    ) -> Iterator[Batch]:
         if self._augment is None:
             raise ValueError("a source opened without augment can only validate")
         rng, everyone = np.random.default_rng([seed, epoch]), batch * shard.count
@@ -49,6 +55,8 @@ class Digits:
         order = shuffled_draws(rng, self.train_size, self._augment.repeats)
         for start in range(0, self.train_size - everyone + 1, everyone):
             moves = draw(rng, everyone, self._augment)[shard.rows]
+            if start < skip * everyone:  # drawn all the same: what follows depends on it
+                continue
             draws = order[start : start + everyone][shard.rows]
             rows = draws % self.train_size
             seen = self._channels(warp(images[rows], moves, self._empty))
@@ -62,6 +70,10 @@ class Digits:
             count = len(rows)
             rows = np.concatenate([rows, np.repeat(rows[:1], batch - count)])
             yield Batch(self._channels(images[rows]), labels[rows], count)
+
+    def pixels(self, images: np.ndarray) -> np.ndarray:
+        ink = (images.mean(axis=1) * self._std + self._mean) * 255
+        return np.repeat(np.clip(np.rint(ink), 0, 255).astype(np.uint8)[..., None], 3, axis=3)
 
     def _channels(self, grey: np.ndarray) -> np.ndarray:
         """[n, h, w] to [n, c, h, w]."""

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from runtime.data.order import generator
-from runtime.recipe.schema import Erase
+from runtime.recipe.augment import Erase
 
 ATTEMPTS = 10  # timm and torchvision: then the image stays whole
 
@@ -26,14 +26,18 @@ def draw_box(rng: np.random.Generator, erase: Erase, height: int, width: int) ->
     return None
 
 
+def erase_one(image: np.ndarray, erase: Erase, rng: np.random.Generator) -> None:
+    """Put a box of N(0, 1) noise into a normalised image [c, h, w], or leave it as it is."""
+    box = draw_box(rng, erase, *image.shape[1:])
+    if box is not None:
+        image[:, box[0], box[1]] = rng.standard_normal(image[:, box[0], box[1]].shape, dtype=np.float32)
+
+
 def erased(images: np.ndarray, draws: np.ndarray, erase: Erase | None, seed: int, epoch: int) -> np.ndarray:
-    """Normalised images [n, c, h, w] with boxes of N(0, 1) noise; `draws` [n] tell their random numbers apart."""
+    """Normalised images [n, c, h, w] with boxes of noise; `draws` [n] tell their random numbers apart."""
     if erase is None or erase.prob == 0:
         return images
     out = images.copy()
     for image, draw in zip(out, draws, strict=True):
-        rng = generator("erasing", seed, epoch, int(draw))
-        box = draw_box(rng, erase, *image.shape[1:])
-        if box is not None:
-            image[:, box[0], box[1]] = rng.standard_normal(image[:, box[0], box[1]].shape, dtype=np.float32)
+        erase_one(image, erase, generator("erasing", seed, epoch, int(draw)))
     return out

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runtime.data.order import generator
-from runtime.recipe.schema import Mix
+from runtime.recipe.augment import Mix
 
 Box = tuple[int, int, int, int]
 

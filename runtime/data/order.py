@@ -6,10 +6,11 @@ from typing import Literal
 
 import numpy as np
 
-STREAMS = {"mixing": 1, "erasing": 2, "randaugment": 3}
+Stream = Literal["mixing", "erasing", "randaugment", "view", "jitter"]
+STREAMS: dict[Stream, int] = {"mixing": 1, "erasing": 2, "randaugment": 3, "view": 4, "jitter": 5}
 
 
-def generator(stream: Literal["mixing", "erasing", "randaugment"], *key: int) -> np.random.Generator:
+def generator(stream: Stream, *key: int) -> np.random.Generator:
     """Independent random numbers for each stream and key, such as (seed, epoch, draw)."""
     return np.random.default_rng([*key, STREAMS[stream]])
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.data.order import generator
-from runtime.recipe.schema import RandAugment
+from runtime.recipe.augment import RandAugment
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 FULL = 10.0  # the largest strength
 Amount = Callable[[float, float], float]  # (strength / FULL, sign) -> what the operator takes
@@ -80,16 +82,11 @@ def plan(rng: np.random.Generator, group: RandAugment) -> list[tuple[str, float]
     return found
 
 
-def carried_out(image: np.ndarray, steps: list[tuple[str, float]], fill: tuple[int, int, int]) -> np.ndarray:
-    """uint8 [h, w, 3] after `steps`; bicubic, and `fill` where a moved image leaves nothing."""
-    if not steps:
-        return image
-    from PIL import Image
-
-    picture = Image.fromarray(image)
+def carried_out(image: Image, steps: list[tuple[str, float]], fill: tuple[int, int, int]) -> Image:
+    """An RGB image after `steps`; bicubic, and `fill` where a moved image leaves nothing."""
     for name, amount in steps:
-        picture = _one(picture, name, amount, fill)
-    return np.array(picture)
+        image = _one(image, name, amount, fill)
+    return image
 
 
 def _one(image: Any, name: str, amount: float, fill: tuple[int, int, int]) -> Any:
@@ -120,15 +117,3 @@ def _one(image: Any, name: str, amount: float, fill: tuple[int, int, int]) -> An
         return image.point([min(255, i + int(amount)) if i < 128 else i for i in range(256)] * 3)
     plain = {"auto_contrast": ImageOps.autocontrast, "equalize": ImageOps.equalize, "invert": ImageOps.invert}
     return plain[name](image)
-
-
-def operator(
-    group: RandAugment, fill: tuple[int, int, int], seed: int, epoch: int
-) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """(image, draw) -> (image, draw) for a data pipeline; the same (seed, epoch, draw) does the same."""
-
-    def augment(image: np.ndarray, draw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        steps = plan(generator("randaugment", seed, epoch, int(draw)), group)
-        return carried_out(image, steps, fill), draw
-
-    return augment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from cmt_dsl.errors import CmtError
@@ -11,7 +12,8 @@ from cmt_dsl.errors import CmtError
 if TYPE_CHECKING:
     import numpy as np
 
-    from runtime.recipe.schema import AugmentGroup, DataGroup
+    from runtime.recipe.augment import AugmentGroup
+    from runtime.recipe.schema import DataGroup
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,14 @@ class Batch:
     images: np.ndarray
     labels: np.ndarray
     count: int
+
+
+@dataclass(frozen=True)
+class Bad:
+    """An image that could not be read, and why."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -71,9 +81,15 @@ class Source(Protocol):
     classes: tuple[str, ...]
     train_size: int
     val_size: int
+    notes: tuple[str, ...]
+    """What a person should know of the data, such as folders without images."""
+    bad: list[Bad]
+    """Images found unreadable so far, each once; what is left out of training and validation."""
 
-    def train(self, batch: int, seed: int, epoch: int, shard: Shard = WHOLE) -> Iterator[Batch]:
-        """A shard of one shuffled, augmented epoch, in full batches of `batch` images.
+    def train(
+        self, batch: int, seed: int, epoch: int, shard: Shard = WHOLE, skip: int = 0
+    ) -> Iterator[Batch]:
+        """A shard of one shuffled, augmented epoch, in full batches of `batch` images, from batch `skip` on.
 
         The same (seed, epoch) gives the same global batches of `batch * shard.count` images, however many shards
         they are dealt to: rows `shard.rows` of each.
@@ -83,15 +99,19 @@ class Source(Protocol):
     def val(self, batch: int, shard: Shard = WHOLE) -> Iterator[Batch]:
         """Every held-out image of the shard once, in a fixed order; the last batch is padded to full size.
 
-        All shards together hold each image exactly once; a shard may be empty.
+        All shards together hold each readable image exactly once; a shard may be empty.
         """
+        ...
+
+    def pixels(self, images: np.ndarray) -> np.ndarray:
+        """Images of a batch as a person sees them: uint8 [n, h, w, 3]."""
         ...
 
 
 def open_source(
     data: str, view: View, *, augment: AugmentGroup | None = None, group: DataGroup | None = None
 ) -> Source:
-    """The source that `--data` names: "digits" or a folder. Raises CMT-5xx.
+    """The source that `--data` names: "digits", or a folder of images, CIFAR's files or MindRecord. Raises CMT-5xx.
 
     Without `augment` the source can only validate.
     """
@@ -99,9 +119,19 @@ def open_source(
         from runtime.data.digits import Digits
 
         return Digits(view, augment)
-    from runtime.data.folder import Folder
+    from runtime.data.cifar import find_cifar, open_cifar
+    from runtime.data.folder import open_folder
+    from runtime.data.mindrecord import find_records, open_records
+    from runtime.recipe.schema import DataGroup
 
-    return Folder(data, view, augment, workers=group.workers if group else None)
+    root, group = Path(data), group if group is not None else DataGroup()
+    if not root.is_dir():
+        raise CmtError("CMT-501", f"there is no folder {root}", hint="--data digits needs no folder")
+    if cifar := find_cifar(root):
+        return open_cifar(cifar, view, augment, group)
+    if find_records(root, "val"):
+        return open_records(root, view, augment, group)
+    return open_folder(root, view, augment, group)
 
 
 def require_classes(source: Source, classes: int, names: tuple[str, ...] = ()) -> None:

@@ -9,8 +9,9 @@ from cmt_dsl.errors import CmtError, Place, Problem, SpecError
 from cmt_dsl.spec import check, load_document
 from cmt_dsl.spec.edit import from_value, merge, parse_override
 from cmt_dsl.spec.tree import Map, Tree, place_of
+from runtime.recipe.augment import AugmentGroup
 from runtime.recipe.mindcv import imported, is_mindcv
-from runtime.recipe.schema import AugmentGroup, Recipe
+from runtime.recipe.schema import Recipe
 
 ALTERNATIVES = ("optimizer", "device.loss_scale")
 """Groups of several kinds: a whole mapping given for one replaces what the file says."""

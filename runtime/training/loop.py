@@ -78,7 +78,7 @@ class _Run:
             Ledger(self._diverged, self._told, scaled=recipe.device.loss_scale is not None),
         )
         self.saver = Saver(job, self.graph, self.cell, self.step, self.ledger)
-        self.first_epoch, self.compile_seconds = 1, 0.0
+        self.first_epoch, self.compile_seconds, self.bad_told = 1, 0.0, 0
         self.metrics_now: dict[str, Any] = {}
         if job.resume:
             self._continue(job.resume)
@@ -134,6 +134,7 @@ class _Run:
             "epochs": self.epochs,
             "steps": self.done,
             "skipped_steps": self.ledger.skipped,
+            "bad_images": [bad.name for bad in self.source.bad],
             "seconds": round(time.monotonic() - began, 1),
             "compile_seconds": self.compile_seconds,
             **self.metrics_now,
@@ -144,10 +145,8 @@ class _Run:
     def _epoch(self, epoch: int) -> None:
         began, timed = time.monotonic(), 0
         skip, every = self.done - (epoch - 1) * self.steps, self.recipe.train.save_every
-        batches = self.source.train(self.batch, self.recipe.train.seed, epoch, self.world.shard)
-        if skip == self.steps:
-            batches = iter(())
-        for batch in itertools.islice(batches, skip, self.steps):  # those done before draw too
+        order = self.source.train(self.batch, self.recipe.train.seed, epoch, self.world.shard, skip)
+        for batch in itertools.islice(order, self.steps - skip):  # an incomplete group of batches is left out
             self.agreement.check()
             self.pulse.beat("stepping" if self.compile_seconds else "compiling", self.done)
             if not self.compile_seconds:
@@ -170,16 +169,25 @@ class _Run:
             "train_loss": float(np.mean(losses)) if losses else None,
             "lr": self.rates[(self.done - 1) // self.group],
             "skipped_steps": self.ledger.skipped,
+            "bad_images": len(self.source.bad),
             "seconds": round(seconds, 3),
             "images_per_second": round(timed * self.everyone / seconds, 1) if timed else None,
         }
         self.metrics_now = {"train_loss": record["train_loss"]}
         if epoch % self.recipe.train.val_every == 0 or epoch == self.epochs:
             self.metrics_now |= self._validate()
+        self._name_bad()
         self.log.write("epoch", **{**record, **{k: v for k, v in self.metrics_now.items() if k != "seconds"}})
         self._keep(epoch, over=True)
         self.ledger.losses = []
         self.progress.say(epoch_line(epoch, self.epochs, {**record, **self.metrics_now}))
+
+    def _name_bad(self) -> None:
+        """Say and record which images were newly found unreadable and left out."""
+        for bad in self.source.bad[self.bad_told :]:
+            self.progress.say(f"left out: cannot read {bad.name}: {bad.reason}")
+            self.log.write("bad_image", step=self.done, file=bad.name, reason=bad.reason)
+        self.bad_told = len(self.source.bad)
 
     def _first(self, batch: Any) -> None:
         """The step that compiles the graph."""

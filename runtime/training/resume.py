@@ -22,6 +22,8 @@ FREE = (
     "pending",
     "notes",
     "model.name",
+    "data.workers",
+    "data.max_bad",
     "train.log_every",
     "train.save_every",
     "train.keep",

@@ -81,5 +81,6 @@ def validate(
         "device": target,
         "epoch": checkpoint.epoch,
         "weights": weights,
+        "bad_images": [f"{bad.name}: {bad.reason}" for bad in source.bad],
         **found,
     }

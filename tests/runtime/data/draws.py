@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from runtime.recipe.schema import Erase, Mix, RandAugment
+from runtime.recipe.augment import Erase, Mix, RandAugment
 
 MIX = Mix(mixup=0.8, cutmix=1.0, mixup_prob=1.0, switch_prob=0.5)
 ERASE = Erase(prob=0.25, area=[0.02, 1 / 3], aspect=[0.3, 10 / 3])

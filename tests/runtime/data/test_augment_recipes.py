@@ -8,8 +8,8 @@ import pytest
 from cmt_dsl.errors import CmtError, SpecError
 from runtime.data.order import generator, shuffled_draws
 from runtime.data.source import View, open_source
+from runtime.recipe.augment import AugmentGroup, Jitter
 from runtime.recipe.read import load_recipe
-from runtime.recipe.schema import AugmentGroup
 from tests.runtime.data.draws import ERASE, MIX, RANDOM
 
 
@@ -39,6 +39,9 @@ def test_digits_repeat_and_erase_but_know_no_randaugment() -> None:
     with pytest.raises(CmtError, match="RandAugment") as found:
         open_source("digits", view, augment=AugmentGroup(crop=None, flip=0.0, randaugment=RANDOM))
     assert (found.value.code, found.value.problems[0].path) == ("CMT-801", "augment.randaugment")
+    with pytest.raises(CmtError, match="colour jitter is for colour pictures"):
+        jitter = Jitter(brightness=0.4, contrast=0.4, saturation=0.4)
+        open_source("digits", view, augment=AugmentGroup(crop=None, flip=0.0, jitter=jitter))
 
 
 BOTH = "augment.mix={mixup: 0.8, cutmix: 1.0, mixup_prob: 1.0, switch_prob: 0.5}"
@@ -78,6 +81,9 @@ def test_contradictions(overrides: tuple[str, ...], path: str) -> None:
         "augment.randaugment={ops: 2, prob: 0.5, magnitude: 11, std: 0.5, increasing: true}",
         "augment.randaugment={ops: 0, prob: 0.5, magnitude: 9, std: 0.5, increasing: true}",
         "augment.repeats=0",
+        "augment.jitter={brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.6}",
+        "augment.jitter={brightness: -0.1, contrast: 0.4, saturation: 0.4}",
+        "data.max_bad=-1",
     ],
 )
 def test_values_out_of_range(override: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from runtime.data.mixing import Mixture, draw_mixture, mixed, mixed_batch, soft_targets
-from runtime.recipe.schema import Mix
+from runtime.recipe.augment import Mix
 from tests.runtime.data.draws import MIX, near
 
 

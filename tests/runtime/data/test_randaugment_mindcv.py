@@ -9,7 +9,7 @@ pytestmark = pytest.mark.mindspore
 
 from runtime.data.randaugment import AMOUNTS, MINDCV, MINDCV_INCREASING, carried_out, plan  # noqa: E402
 from runtime.device.environment import mindspore  # noqa: E402
-from runtime.recipe.schema import RandAugment  # noqa: E402
+from runtime.recipe.augment import RandAugment  # noqa: E402
 
 FILL = (124, 116, 104)
 PARTS = [0.0, 0.35, 0.9, 1.0]

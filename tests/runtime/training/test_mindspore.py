@@ -1,8 +1,7 @@
-"""What needs MindSpore: the optimiser against NumPy, the step Cells, image folders."""
+"""What needs MindSpore: the optimiser against NumPy, the step Cells."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -82,90 +81,6 @@ def test_bfloat16_is_refused_on_the_cpu_before_anything_runs() -> None:
     with pytest.raises(CmtError, match="no bfloat16 convolution") as found:
         in_precision(net, "O2", "bfloat16")
     assert found.value.code == "CMT-804" and found.value.problems[0].path == "device.amp_dtype"
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    from PIL import Image as image
-
-    rng = np.random.default_rng(0)
-    kinds = {
-        "a.jpg": "RGB",
-        "b.JPEG": "L",
-        "c.png": "RGBA",
-        "d.webp": "RGB",
-        "e.bmp": "RGB",
-        "f.jpg": "CMYK",
-        "g.png": "P",
-    }
-    for split in ("train", "val"):
-        for name in ("zebra", "ant"):
-            (tmp_path / split / name).mkdir(parents=True)
-            (tmp_path / split / name / "notes.txt").write_text("no image")
-            (tmp_path / split / name / ".hidden.jpg").write_text("no image")
-            for file, mode in kinds.items():
-                pixels = image.fromarray(rng.integers(0, 255, (37, 53, 3), dtype=np.uint8))
-                pixels.convert(mode).save(tmp_path / split / name / file)
-    return tmp_path
-
-
-def _open(root: Path, channels: int = 3) -> Any:
-    from runtime.data.source import View, open_source
-    from runtime.recipe.schema import AugmentGroup, Crop
-
-    augment = AugmentGroup(crop=Crop(scale=[0.08, 1.0], ratio=[0.75, 1.33]), flip=0.5)
-    return open_source(str(root), View(channels, 32, 32, 0.875), augment=augment)
-
-
-def test_folder_shows_every_kind_of_image_exactly_once(folder: Path) -> None:
-    source = _open(folder)
-    assert source.classes == ("ant", "zebra") and (source.train_size, source.val_size) == (14, 14)
-    val = list(source.val(4))
-    assert [b.count for b in val] == [4, 4, 4, 2] and {b.images.shape for b in val} == {(4, 3, 32, 32)}
-    assert np.concatenate([b.labels[: b.count] for b in val]).tolist() == [0] * 7 + [1] * 7
-    one, again, other = (list(source.train(4, 0, e)) for e in (1, 1, 2))
-    assert len(one) == 3 and all((a.images == b.images).all() for a, b in zip(one, again, strict=True))
-    assert not (one[0].images == other[0].images).all()
-
-
-def test_folder_as_grey(folder: Path) -> None:
-    assert next(_open(folder, channels=1).val(4)).images.shape == (4, 1, 32, 32)
-    with pytest.raises(CmtError, match="reads 4 channels"):
-        _open(folder, channels=4)
-
-
-@pytest.mark.parametrize(
-    ("keep", "name"), [(0.3, "a.jpg"), (0.9, "a.jpg"), (0.0, "b.JPEG"), (0.5, "c.png"), (0.5, "d.webp")]
-)
-def test_a_damaged_image_is_named(
-    folder: Path, keep: float, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(folder)
-    for split in ("train", "val"):
-        bad = folder / split / "ant" / name
-        bad.write_bytes(bad.read_bytes()[: int(bad.stat().st_size * keep)])
-    source = _open(folder)
-    for batches in (source.train(7, 0, 1), source.val(4)):
-        with pytest.raises(CmtError, match=f"ant/{name}") as found:
-            list(batches)
-        assert found.value.code == "CMT-503"
-    assert sorted(p.name for p in folder.iterdir()) == ["train", "val"]  # no droppings
-
-
-def test_a_damaged_layout_is_named(folder: Path) -> None:
-    def wrong(match: str, code: str) -> None:
-        with pytest.raises(CmtError, match=match) as found:
-            _open(folder)
-        assert found.value.code == code
-
-    (folder / "val" / "newt").mkdir()
-    wrong("newt holds no image", "CMT-501")
-    shutil.copy(folder / "val" / "ant" / "a.jpg", folder / "val" / "newt")
-    wrong("in val/ but not in train/: newt", "CMT-502")
-    shutil.rmtree(folder / "val")
-    wrong("there is no folder .*val", "CMT-501")
-    shutil.rmtree(folder)
-    wrong("there is no folder", "CMT-501")
 
 
 def test_a_run_that_fails_says_so_in_its_summary(tmp_path: Path) -> None:

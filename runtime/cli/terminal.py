@@ -1,0 +1,51 @@
+"""What verbs print for a person: lines, and what is being done right now."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+def console_for(as_json: bool) -> Console:
+    """stdout, or stderr where stdout carries JSON."""
+    from rich.console import Console
+
+    return Console(stderr=True) if as_json else Console(file=sys.stdout)
+
+
+def say(console: Console, text: str) -> None:
+    """A plain line, as it is."""
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class Status:
+    """The newest thing told, on a line that moves on a terminal; elsewhere the first, and then one every 10 s."""
+
+    def __init__(self, console: Console):
+        self._console, self._told = console, -EVERY
+        self._live: Any = None
+
+    def __enter__(self) -> Status:
+        if self._console.is_terminal:
+            self._live = self._console.status("")
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def tell(self, text: str) -> None:
+        from rich.markup import escape
+
+        if self._live:
+            self._live.update(escape(text))
+        elif time.monotonic() - self._told >= EVERY:
+            self._told = time.monotonic()
+            say(self._console, text)
