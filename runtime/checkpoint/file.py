@@ -15,8 +15,7 @@ from cmt_dsl.errors import CmtError
 from runtime.atomic import write_atomically
 from runtime.checkpoint.container import NUMPY, Header, damaged, encode, read_container, read_header, tensor
 
-FORMAT = 3
-"""1 and 2, before any release, kept their checksum elsewhere."""
+FORMAT = 1
 KIND = "cmt-dsl checkpoint"
 AVERAGED = "ema:"
 """Before the path of an averaged weight."""
@@ -61,7 +60,7 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     """Write atomically: after a crash at any moment `path` holds the old file or the new one. CMT-606 on failure."""
     header = {
         "kind": KIND,
-        "format": str(FORMAT if checkpoint.ema is not None else 1),
+        "format": str(FORMAT),
         "spec": checkpoint.spec_text,
         "fingerprint": checkpoint.fingerprint,
         "classes": json.dumps(checkpoint.classes, ensure_ascii=False),
@@ -149,9 +148,6 @@ def require_own(header: Header, path: Path) -> None:
         )
     if header.text.startswith(SEAL):
         return
-    if (old := header.metadata.get("format")) in ("1", "2"):
-        hint = "versions before the first release wrote it; train or convert again"
-        raise CmtError("CMT-602", f"{path} has format {old}, which is no longer read", hint=hint)
     raise damaged(
         path, "its header was altered or rewritten by another program, its checksum is not in place"
     )

@@ -37,6 +37,11 @@ MISSING: dict[str, list[list[str]]] = {
         [GOOD, GONE],
         ["cmt_s", f"{GONE}.yaml"],
     ],
+    "convert": [[f"{GONE}.pth", "--to", "native", "-o", OUT], [GONE, "--to", "native", "-o", OUT]],
+    "adapt": [[GONE, "--classes", "3", "-o", OUT]],
+    "run": [[GONE, "--input", "x.npy", "-o", OUT], [GOOD, "--input", f"{GONE}.npy", "-o", OUT]],
+    "features": [[GONE, "--data", "digits", "--at", "stages.0", "-o", OUT]],
+    "report": [[GONE], [GONE, "--json"]],
     "average": [[GOOD, GONE, "-o", OUT], [GONE, GOOD, "-o", OUT]],
 }
 NO_FILES = {"list", "schema", "doctor", "launch"}

@@ -214,11 +214,3 @@ def test_a_file_rewritten_by_another_program(file: Path) -> None:
     assert metadata["kind"] == KIND
     error = refusal(file)
     assert error.code == "CMT-603" and "rewritten by another program" in str(error)
-
-
-def test_an_older_format_is_called_that(file: Path) -> None:
-    from safetensors.numpy import load_file, save_file
-
-    save_file(load_file(file), file, metadata={"kind": KIND, "format": "1", "sha256": "0" * 64})
-    error = refusal(file)
-    assert error.code == "CMT-602" and "no longer read" in str(error)

@@ -23,7 +23,9 @@ def picture() -> np.ndarray:
 
 def ours(name: str, part: float, sign: float = 1.0, *, increasing: bool = False) -> np.ndarray:
     amounts = MINDCV_INCREASING if increasing else MINDCV
-    return carried_out(picture(), [(name, amounts[name](part, sign))], FILL)
+    from PIL import Image
+
+    return np.array(carried_out(Image.fromarray(picture()), [(name, amounts[name](part, sign))], FILL))
 
 
 def distance(one: np.ndarray, other: np.ndarray) -> float:
