@@ -23,7 +23,7 @@ def accuracy(workers: int, epochs: int, seed: int, folder: Path) -> float:
     words += [word for edit in sets for word in ("--set", edit)]
     launch = ["launch", "--workers", str(workers), "--"] if workers > 1 else []
     subprocess.run([sys.executable, "-m", "runtime.cli", *launch, *words], check=True)
-    return 100 * json.loads((out / "summary.json").read_text())["top1"]
+    return 100 * json.loads((out / "summary.json").read_text())["last_top1"]
 
 
 def main() -> None:
