@@ -15,8 +15,9 @@ from cmt_dsl.lower.weights import initial, read, write
 from runtime.checkpoint.adapt import adapt
 from runtime.data.digits import Digits
 from runtime.data.source import View
-from runtime.device.environment import mindspore
+from runtime.device.environment import mindspore, set_device
 from runtime.recipe.read import load_recipe
+from runtime.recipe.schema import DeviceGroup
 
 
 class Training:
@@ -24,6 +25,7 @@ class Training:
 
     def __init__(self, graph: Graph, batch: int) -> None:
         nn = mindspore().nn
+        set_device(DeviceGroup())  # graph mode: MindSpore's own default is several times slower
         self.graph, self.batch, self.cell = graph, batch, to_cell(graph)
         self.adam = nn.Adam(self.cell.trainable_params(), 5e-4)
         self.start = {name: p.asnumpy().copy() for name, p in self.adam.parameters_dict().items()}

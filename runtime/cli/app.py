@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import checkpoints, data, diff, draw, launch, recipe, spec, train, weights
+from runtime.cli import checkpoints, compute, data, diff, draw, launch, recipe, spec, train, weights
 from runtime.cli import report as reports
 
 app = typer.Typer(
@@ -23,21 +24,27 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in ("list_", "check", "show", "cost", "resolve", "schema", "compile_"):
-    app.command(verb.rstrip("_"))(getattr(spec, verb))
-for verb in ("draw", "compare"):
-    app.command(verb)(getattr(draw, verb))
-for verb in ("train", "validate", "doctor"):
-    app.command(verb)(getattr(train, verb))
-app.command("diff")(diff.diff)
-for verb in ("convert", "adapt", "run", "features"):
-    app.command(verb)(getattr(weights, verb))
-app.add_typer(data.app)
-app.command("launch")(launch.launch)
-for verb in ("inspect", "verify", "average"):
-    app.command(verb)(getattr(checkpoints, verb))
-app.command("report")(reports.report)
-app.add_typer(recipe.app, name="recipe")
+VERBS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Models": (
+        *(spec.list_, spec.check, spec.show, spec.cost, draw.draw, diff.diff, draw.compare),
+        *(spec.resolve, spec.schema, spec.compile_),
+    ),
+    "Training": (train.train, launch.launch, train.validate, reports.report),
+    "Checkpoints": (
+        *(checkpoints.inspect, checkpoints.verify, checkpoints.average, weights.convert, weights.adapt),
+        *(compute.run, compute.features),
+    ),
+    "Machine": (train.doctor,),
+}
+"""By the panel of `cmt --help` that shows them, in its order."""
+GROUPS = {"Training": recipe.app, "Data": data.app}
+"""Verbs with verbs of their own."""
+
+for panel, verbs in VERBS.items():
+    for verb in verbs:
+        app.command(verb.__name__.rstrip("_"), rich_help_panel=panel)(verb)
+for panel, group in GROUPS.items():
+    app.add_typer(group, rich_help_panel=panel)
 
 
 def _version(wanted: bool) -> None:

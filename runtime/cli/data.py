@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runtime.cli.options import Data, Json, RunSets
 from runtime.cli.terminal import Status, console_for, say
-from runtime.cli.train import Data, Json, Sets
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +34,7 @@ def preview(
     model: Spec = "cmt_s",
     epoch: Annotated[int, typer.Option(min=1, help="Whose images and random numbers.")] = 1,
     count: Annotated[int, typer.Option(min=1, max=1024, help="Images on the sheet.")] = 36,
-    set: Sets = None,
+    set: RunSets = None,
     as_json: Json = False,
 ) -> None:
     """A contact sheet of training images exactly as the model would see them: augmented, mixed, denormalised."""
@@ -62,7 +62,7 @@ def bench(
     recipe: RecipeName,
     model: Spec = "cmt_s",
     seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="How long to measure.")] = 10.0,
-    set: Sets = None,
+    set: RunSets = None,
     as_json: Json = False,
 ) -> None:
     """Images per second of the input pipeline alone: each stage on one core, and all of them together."""

@@ -11,7 +11,7 @@ import typer
 
 from cmt_dsl.errors import CmtError
 from runtime.cli.draw import Out, SidesFormat, diff_specs
-from runtime.cli.spec import Json
+from runtime.cli.options import Json
 
 
 class Depth(str, Enum):
@@ -40,7 +40,10 @@ def diff(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """What is different between two models, or how far two checkpoints are apart. Exit code 0 either way."""
+    """Tell what differs between two models, or between two checkpoints.
+
+    Exit code 0 either way.
+    """
     from cmt_dsl.spec.find import find
     from runtime.checkpoint.kind import is_weights
 

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Recipes: carry over those of other projects.")
+app = typer.Typer(name="recipe", no_args_is_help=True, help="Carry over recipes of other projects.")
 
 
 @app.callback()
 def recipes() -> None:
-    """Recipes: carry over those of other projects."""
+    """Carry over recipes of other projects."""
 
 
 @app.command("import")
