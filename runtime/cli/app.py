@@ -12,7 +12,7 @@ import typer
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import checkpoints, compute, data, diff, draw, launch, recipe, spec, train, weights
+from runtime.cli import checkpoints, compute, data, diff, doctor, draw, launch, recipe, spec, train, weights
 from runtime.cli import report as reports
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ VERBS: dict[str, tuple[Callable[..., None], ...]] = {
         *(checkpoints.inspect, checkpoints.verify, checkpoints.average, weights.convert, weights.adapt),
         *(compute.run, compute.features),
     ),
-    "Machine": (train.doctor,),
+    "Machine": (doctor.doctor,),
 }
 """By the panel of `cmt --help` that shows them, in its order."""
 GROUPS = {"Training": recipe.app, "Data": data.app}
