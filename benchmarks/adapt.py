@@ -1,6 +1,6 @@
 """A head start at another size: cmt_ti learns digits at 160 pixels, goes to 224, and trains on beside a fresh start.
 
-python benchmarks/adapt.py [--model cmt_ti] [--sizes 160 224] [--learn 120] [--steps 20] [--batch 8]
+python benchmarks/adapt.py [--model cmt_ti] [--sizes 160 224] [--learn 80] [--steps 12] [--batch 8]
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="cmt_ti")
     parser.add_argument("--sizes", type=int, nargs=2, default=(160, 224))
-    parser.add_argument("--learn", type=int, default=120)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--learn", type=int, default=80)
+    parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--batch", type=int, default=8)
     options = parser.parse_args()
     sets = {"classes": 10, "drop_path": 0.0, "head.args.dropout": 0.0}

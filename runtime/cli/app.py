@@ -9,14 +9,27 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
 from runtime.cli import checkpoints, compute, data, diff, doctor, draw, launch, recipe, spec, train, weights
 from runtime.cli import report as reports
 
+PANELS = ("Models", "Training", "Checkpoints", "Data", "Machine")
+"""Of `cmt --help`, in this order."""
+
+
+class InPanels(TyperGroup):
+    """Verbs and groups of verbs in the order of their panels."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        return sorted(self.commands, key=lambda name: PANELS.index(self.commands[name].rich_help_panel))
+
+
 app = typer.Typer(
     name="cmt",
+    cls=InPanels,
     help="Define, inspect, train and validate hybrid CNN-transformer models written in YAML.",
     no_args_is_help=True,
     add_completion=False,
@@ -36,7 +49,6 @@ VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
     "Machine": (doctor.doctor,),
 }
-"""By the panel of `cmt --help` that shows them, in its order."""
 GROUPS = {"Training": recipe.app, "Data": data.app}
 """Verbs with verbs of their own."""
 

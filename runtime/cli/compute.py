@@ -28,8 +28,8 @@ class Backend(str, Enum):
 
 def run(
     checkpoint: WeightsFile,
-    input: Annotated[Path, typer.Option(help="Images: a .npy of float32 [n, channels, height, width].")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Logits: a .npy of float32 [n, classes].")],
+    input: Annotated[Path, typer.Option(help="Images: a .npy of float32, n × channels × height × width.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Logits: a .npy of float32, n × classes.")],
     backend: Annotated[Backend, typer.Option(help="What computes.")] = Backend.mindspore,
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
     weights: Weights = "raw",
@@ -64,7 +64,7 @@ def features(
     data: Data,
     out: Annotated[Path, typer.Option("-o", "--out", help="A .npz: one array a path, labels, classes.")],
     at: Annotated[list[str] | None, typer.Option(help="A stage, stem or head. Default: all stages.")] = None,
-    pool: Annotated[bool, typer.Option("--pool", help="Average each map: [n, c].")] = False,
+    pool: Annotated[bool, typer.Option("--pool", help="Average each map: n × channels.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many images.")] = None,
     backend: Annotated[
         Backend, typer.Option(help="What computes; numpy gives any block or operator.")

@@ -95,7 +95,8 @@ def bench(
 
 @app.command()
 def check(
-    data: Annotated[str, typer.Argument(help="A folder, as for --data.")], as_json: Json = False
+    data: Annotated[str, typer.Argument(metavar="DIR", help="A folder, as for --data.")],
+    as_json: Json = False,
 ) -> None:
     """Decode every image: classes, counts, kinds, sizes, and each file that cannot be read. Exit code 1 for those."""
     from runtime.data.census import census
@@ -123,7 +124,7 @@ def check(
 
 @app.command()
 def pack(
-    folder: Annotated[Path, typer.Argument(help="Images in train/CLASS/ and val/CLASS/.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Images in train/CLASS/ and val/CLASS/.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="New directory for the MindRecord files.")],
     shards: Annotated[int, typer.Option(min=1, max=1000, help="Files for each of train and val.")] = 1,
     as_json: Json = False,

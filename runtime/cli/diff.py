@@ -25,8 +25,10 @@ class Depth(str, Enum):
 
 
 def diff(
-    a: Annotated[str, typer.Argument(help="A model (a shipped name or a YAML file) or a checkpoint.")],
-    b: Annotated[str, typer.Argument(help="Another of the same kind.")],
+    a: Annotated[
+        str, typer.Argument(metavar="A", help="A model (a shipped name or a YAML file) or a checkpoint.")
+    ],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another of the same kind.")],
     format: Annotated[SidesFormat | None, typer.Option(help="Draw both models, side by side.")] = None,
     level: Annotated[
         Depth | None,

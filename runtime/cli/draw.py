@@ -134,7 +134,7 @@ def _sides(difference: Difference, graphs: tuple[Graph, Graph], level: str, chos
 
 
 def compare(
-    specs: Annotated[list[str], typer.Argument(help="Models: shipped names or YAML files.")],
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC…", help="Models: shipped names or YAML files.")],
     plot: Annotated[
         Path | None, typer.Option(help="Also draw MACs against parameters and top-1: FILE.svg or FILE.png.")
     ] = None,

@@ -9,7 +9,7 @@ import typer
 
 from cmt_dsl.errors import CmtError
 
-Spec = Annotated[str, typer.Argument(help="Model: a shipped name or a YAML file.")]
+Spec = Annotated[str, typer.Argument(metavar="SPEC", help="Model: a shipped name or a YAML file.")]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="PATH=VALUE", help="Change the model, e.g. stages.2.depth=20. Repeatable."),

@@ -17,7 +17,9 @@ def recipes() -> None:
 
 @app.command("import")
 def import_(
-    file: Annotated[str, typer.Argument(help="A training file of MindCV, such as cmt_small_ascend.yaml.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A training file of MindCV, such as cmt_small_ascend.yaml.")
+    ],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Where to write it; default: stdout.")
     ] = None,

@@ -15,7 +15,7 @@ WIDTH, COLUMN = 80, 19  # of the table; at least, of a run's column
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories that cmt train wrote.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Directories that cmt train wrote.")],
     as_json: Json = False,
 ) -> None:
     """Tabulate runs: accuracy, speed, memory and settings.

@@ -79,7 +79,7 @@ def list_(
 
 
 def check(
-    specs: Annotated[list[str], typer.Argument(help="Models: shipped names or YAML files.")],
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC…", help="Models: shipped names or YAML files.")],
     set: Sets = None,
     as_json: Json = False,
 ) -> None:

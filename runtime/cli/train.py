@@ -24,7 +24,8 @@ def train(
     recipe: Annotated[str, typer.Option(help="Recipe: a shipped name, or a YAML file (ours or MindCV's).")],
     data: Data,
     spec: Annotated[
-        str | None, typer.Argument(help="Model: a shipped name or a YAML file; default: the recipe's.")
+        str | None,
+        typer.Argument(metavar="SPEC", help="Model: a shipped name or a YAML file; default: the recipe's."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Directory of the run; default: runs/SPEC-RECIPE.", show_default=False)

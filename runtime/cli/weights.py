@@ -31,7 +31,9 @@ class Names(str, Enum):
 
 
 def convert(
-    file: Annotated[Path, typer.Argument(help="A .pth, .ckpt or .safetensors file of weights.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A .pth, .ckpt or .safetensors file of weights.")
+    ],
     to: Annotated[To, typer.Option(help="native: ours; official: .pth; mindcv, ckpt (our Cells): .ckpt.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Where to; default: beside FILE.")] = None,
     spec: Annotated[str | None, typer.Option(help="The model, if it is not a shipped one.")] = None,
