@@ -35,15 +35,50 @@ def _update_one(kernel, beta1, beta2, lr, eps, decay, decayed, factor, weight, m
     return ops.depend(True, kernel(weight, m, v, rate, beta1, beta2, eps, share, gradient))
 
 
-class AdamW(nn.Cell):
+class Moments(nn.Cell):
+    """What AdamW and LAMB carry: both moments of each gradient, and c = 1 - beta^t for both by recurrence.
+
+    1 - beta**t in float32 would lose five digits at t = 1. `decayed[i]` says whether parameter i is subject to weight
+    decay; `factors[i]` multiplies its learning rate, and with it its decay.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parameters: Sequence[Parameter],
+        decayed: Sequence[bool],
+        factors: Sequence[float] | None,
+        beta1: float,
+        beta2: float,
+        eps: float,
+        weight_decay: float,
+    ):
+        super().__init__(auto_prefix=False)
+        self.weights = ParameterTuple(parameters)
+        self.decayed, self.factors = per_parameter(parameters, decayed, factors)
+        self.m = self.weights.clone(prefix=f"{name}.m", init="zeros")
+        self.v = self.weights.clone(prefix=f"{name}.v", init="zeros")
+        self.c1 = Parameter(Tensor(0.0, ms.float32), name=f"{name}.c1", requires_grad=False)
+        self.c2 = Parameter(Tensor(0.0, ms.float32), name=f"{name}.c2", requires_grad=False)
+        # kernels weigh gradients with a float32 1 - beta; the same number here cancels its rounding
+        self.beta1, self.rest1 = scalar(beta1), scalar(1 - np.float32(beta1))
+        self.beta2, self.rest2 = scalar(beta2), scalar(1 - np.float32(beta2))
+        self.eps, self.decay = scalar(eps), scalar(weight_decay)
+        self.each = ops.HyperMap()
+
+    def carried(self) -> list[Parameter]:
+        """What it carries from step to step."""
+        return [*self.m, *self.v, self.c1, self.c2]
+
+
+class AdamW(Moments):
     """w -= lr * (m̂ / (sqrt(v̂) + eps) + decay * w), with m̂ = m / (1 - beta1^t), v̂ = v / (1 - beta2^t).
 
     MindSpore's fused kernel AdamWeightDecay leaves the bias correction out, so it is folded into the numbers the
     kernel is given: with c1 = 1 - beta1^t and c2 = 1 - beta2^t,
     lr' = lr sqrt(c2) / c1, eps' = eps sqrt(c2), decay' = decay c1 / sqrt(c2). One kernel per tensor, any device.
 
-    construct(gradients, lr [] f32) -> bool. `decayed[i]` says whether parameter i is subject to weight decay;
-    `factors[i]` multiplies its learning rate, and with it its decay.
+    construct(gradients, lr [] f32) -> bool; the rest as in Moments.
     """
 
     def __init__(
@@ -57,21 +92,9 @@ class AdamW(nn.Cell):
         eps: float,
         weight_decay: float,
     ):
-        super().__init__(auto_prefix=False)
-        self.weights = ParameterTuple(parameters)
-        self.decayed, self.factors = per_parameter(parameters, decayed, factors)
-        self.m = self.weights.clone(prefix="adamw.m", init="zeros")
-        self.v = self.weights.clone(prefix="adamw.v", init="zeros")
+        super().__init__("adamw", parameters, decayed, factors, beta1, beta2, eps, weight_decay)
         self.steps = Parameter(Tensor(0, ms.int32), name="adamw.steps", requires_grad=False)
-        # c = 1 - beta^t by recurrence: 1 - beta**t in float32 would lose five digits at t = 1.
-        # The kernel weighs gradients with a float32 1 - beta; the same number here cancels its rounding
-        self.c1 = Parameter(Tensor(0.0, ms.float32), name="adamw.c1", requires_grad=False)
-        self.c2 = Parameter(Tensor(0.0, ms.float32), name="adamw.c2", requires_grad=False)
-        self.beta1, self.rest1 = scalar(beta1), scalar(1 - np.float32(beta1))
-        self.beta2, self.rest2 = scalar(beta2), scalar(1 - np.float32(beta2))
-        self.eps, self.decay = scalar(eps), scalar(weight_decay)
         self.kernel = ops.AdamWeightDecay()
-        self.each = ops.HyperMap()
         self.one = Tensor(1, ms.int32)
 
     def construct(self, gradients, lr):
@@ -101,7 +124,7 @@ class AdamW(nn.Cell):
 
     def carried(self) -> list[Parameter]:
         """What it carries from step to step."""
-        return [*self.m, *self.v, self.steps, self.c1, self.c2]
+        return [*super().carried(), self.steps]
 
 
 def per_parameter(
