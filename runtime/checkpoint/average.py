@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cmt_dsl.errors import CmtError
-from runtime.checkpoint.file import Checkpoint, load_checkpoint
+from runtime.checkpoint.file import AVERAGED, Checkpoint, load_checkpoint
 from runtime.checkpoint.statistics import STATISTICS
 
 NOTE = "running statistics were averaged too; they are not those of the averaged weights"
@@ -34,7 +34,7 @@ def average_checkpoints(paths: Sequence[str | Path], weights: Sequence[float] | 
         _require_alike(first, checkpoint, paths[0], path)
         averaged += checkpoint.ema is not None
         for which in means.keys() & checkpoint.sets.keys():
-            means[which].add(checkpoint.weights(which), share, path)
+            means[which].add(checkpoint.weights(which), share, path, "" if which == "raw" else AVERAGED)
         made_of.append(
             {"file": str(path), "epoch": checkpoint.epoch, "step": checkpoint.step, "weight": share}
         )
@@ -67,10 +67,10 @@ class _Mean:
         self._sums = {name: np.zeros(value.shape, np.float64) for name, value in first.items()}
         self._alike = dict.fromkeys(first, True)
 
-    def add(self, arrays: Mapping[str, np.ndarray], share: float, path: str | Path) -> None:
+    def add(self, arrays: Mapping[str, np.ndarray], share: float, path: str | Path, mark: str) -> None:
         for name, value in arrays.items():
             if value.dtype.kind == "f" and not np.isfinite(value).all():
-                message = f"{path}: {name} holds NaN or Inf, of which there is no average"
+                message = f"{path}: {mark}{name} holds NaN or Inf, of which there is no average"
                 raise CmtError("CMT-610", message, hint=f"leave it out; see cmt verify {path}")
             self._alike[name] &= value.tobytes() == self._first[name].tobytes()
             self._sums[name] += share * value.astype(np.float64)
