@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from runtime.device.environment import mindspore
 from runtime.training.optim import Moments
 
 ms = mindspore()
-from mindspore import Parameter, ops  # noqa: E402
+from mindspore import ops  # noqa: E402
 
 _adapt = ops.MultitypeFuncGraph("lamb_adapt")
 
@@ -49,21 +47,8 @@ class Lamb(Moments):
 
     The trust ratio |w| / |u| is taken per tensor, and 1 where either norm is 0. Parameters that do not decay (norms,
     biases) take AdamW's step, as in the authors' code. Composed of basic operators: MindSpore's Lamb does not run on
-    the CPU. construct(gradients, lr [] f32) -> bool; `decayed` and `factors` as in Moments.
+    the CPU. construct(gradients, lr [] f32) -> bool;
     """
-
-    def __init__(
-        self,
-        parameters: Sequence[Parameter],
-        decayed: Sequence[bool],
-        factors: Sequence[float] | None = None,
-        *,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        weight_decay: float,
-    ):
-        super().__init__("lamb", parameters, decayed, factors, beta1, beta2, eps, weight_decay)
 
     def construct(self, gradients, lr):
         c1 = self.c1 * self.beta1 + self.rest1

@@ -36,31 +36,32 @@ def _update_one(kernel, beta1, beta2, lr, eps, decay, decayed, factor, weight, m
 
 
 class Moments(nn.Cell):
-    """What AdamW and LAMB carry: both moments of each gradient, and c = 1 - beta^t for both by recurrence.
+    """What optimisers with two moments per weight carry: m and v, and c = 1 - beta^t for their bias correction.
 
-    1 - beta**t in float32 would lose five digits at t = 1. `decayed[i]` says whether parameter i is subject to weight
-    decay; `factors[i]` multiplies its learning rate, and with it its decay.
+    `decayed[i]` says whether parameter i is subject to weight decay; `factors[i]` multiplies its learning rate.
     """
 
     def __init__(
         self,
-        name: str,
         parameters: Sequence[Parameter],
         decayed: Sequence[bool],
-        factors: Sequence[float] | None,
+        factors: Sequence[float] | None = None,
+        *,
         beta1: float,
         beta2: float,
         eps: float,
         weight_decay: float,
     ):
         super().__init__(auto_prefix=False)
+        name = type(self).__name__.lower()
         self.weights = ParameterTuple(parameters)
         self.decayed, self.factors = per_parameter(parameters, decayed, factors)
         self.m = self.weights.clone(prefix=f"{name}.m", init="zeros")
         self.v = self.weights.clone(prefix=f"{name}.v", init="zeros")
+        # by recurrence: 1 - beta**t in float32 would lose five digits at t = 1.
+        # Gradients are weighed with a float32 1 - beta; the same number here cancels its rounding
         self.c1 = Parameter(Tensor(0.0, ms.float32), name=f"{name}.c1", requires_grad=False)
         self.c2 = Parameter(Tensor(0.0, ms.float32), name=f"{name}.c2", requires_grad=False)
-        # kernels weigh gradients with a float32 1 - beta; the same number here cancels its rounding
         self.beta1, self.rest1 = scalar(beta1), scalar(1 - np.float32(beta1))
         self.beta2, self.rest2 = scalar(beta2), scalar(1 - np.float32(beta2))
         self.eps, self.decay = scalar(eps), scalar(weight_decay)
@@ -78,24 +79,12 @@ class AdamW(Moments):
     kernel is given: with c1 = 1 - beta1^t and c2 = 1 - beta2^t,
     lr' = lr sqrt(c2) / c1, eps' = eps sqrt(c2), decay' = decay c1 / sqrt(c2). One kernel per tensor, any device.
 
-    construct(gradients, lr [] f32) -> bool; the rest as in Moments.
+    construct(gradients, lr [] f32) -> bool.
     """
 
-    def __init__(
-        self,
-        parameters: Sequence[Parameter],
-        decayed: Sequence[bool],
-        factors: Sequence[float] | None = None,
-        *,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        weight_decay: float,
-    ):
-        super().__init__("adamw", parameters, decayed, factors, beta1, beta2, eps, weight_decay)
-        self.steps = Parameter(Tensor(0, ms.int32), name="adamw.steps", requires_grad=False)
+    def __init__(self, *parameters: Any, **rates: float):
+        super().__init__(*parameters, **rates)
         self.kernel = ops.AdamWeightDecay()
-        self.one = Tensor(1, ms.int32)
 
     def construct(self, gradients, lr):
         c1 = self.c1 * self.beta1 + self.rest1
@@ -119,12 +108,7 @@ class AdamW(Moments):
             gradients,
         )
         ok = ops.depend(ok, ops.assign(self.c1, c1))
-        ok = ops.depend(ok, ops.assign(self.c2, c2))
-        return ops.depend(ok, ops.assign_add(self.steps, self.one))
-
-    def carried(self) -> list[Parameter]:
-        """What it carries from step to step."""
-        return [*super().carried(), self.steps]
+        return ops.depend(ok, ops.assign(self.c2, c2))
 
 
 def per_parameter(
