@@ -40,9 +40,11 @@ def load(spec: str | Path, *, set: Mapping[str, Any] | None = None, overrides: S
     return _checked(read(spec, set=set, overrides=tuple(overrides)))
 
 
-def load_text(text: str, name: str = "<text>", *, set: Mapping[str, Any] | None = None) -> Model:
-    """Read and check a model given as text, such as a checkpoint's embedded spec."""
-    return _checked(read_model_text(text, name, set=set))
+def load_text(
+    text: str, name: str = "<text>", *, set: Mapping[str, Any] | None = None, overrides: Sequence[str] = ()
+) -> Model:
+    """`load` for a model given as text, such as a checkpoint's embedded spec."""
+    return _checked(read_model_text(text, name, set=set, overrides=tuple(overrides)))
 
 
 def _checked(reading: Reading) -> Model:

@@ -84,9 +84,13 @@ def read(spec: str | Path, *, set: Sets | None = None, overrides: tuple[str, ...
     return _read(lambda found: _read_chain(path, (), found), set, overrides, path)
 
 
-def read_model_text(text: str, name: str, *, set: Sets | None = None) -> Reading:
+def read_model_text(
+    text: str, name: str, *, set: Sets | None = None, overrides: tuple[str, ...] = ()
+) -> Reading:
     """The same for a model given as text (such as a checkpoint's embedded spec)."""
-    return _read(lambda found: _extended(_mapping(read_text(text, name)), None, (), found), set, (), None)
+    return _read(
+        lambda found: _extended(_mapping(read_text(text, name)), None, (), found), set, overrides, None
+    )
 
 
 def _mapping(tree: Tree) -> Map:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from cmt_dsl import Graph
+from cmt_dsl import Graph, build, load_text
 from cmt_dsl.errors import CmtError
 from cmt_dsl.ir import ParamInfo
 from cmt_dsl.lower.weights import check, initial
+from runtime.checkpoint.crossing import changed_attributes
+from runtime.checkpoint.load import Arrays, Imported
 from runtime.checkpoint.resample import bicubic
 
-Arrays = dict[str, np.ndarray]
 BLOCK = re.compile(r"(stages\.\d+)\.blocks\.(\d+)")
 
 
@@ -30,7 +32,8 @@ def adapt(
     Every parameter is copied, or made by one of four rules: the classifier starts anew from `seed`; a first convolution
     of other channels keeps its response to grey images; a position bias is interpolated bicubically in its query
     and key grids; blocks are added (from `seed`) or left out at a stage's end. Anything else that differs is CMT-640;
-    another depth without `allow_depth` is CMT-641.
+    another depth without `allow_depth` is CMT-641. Operators that compute otherwise than those the weights were made for
+    (another epsilon, another GELU) are no obstacle, but told.
     """
     check(graph_from, arrays)
     notes = list(_depths(graph_from, graph_to, allow_depth))
@@ -65,7 +68,23 @@ def adapt(
             "the weights cannot be adapted: " + "; ".join(sorted(wrong)[:5]) + more,
             hint="classes, input channels, input size and, with --allow-depth, depth may differ; nothing else",
         )
+    notes += changed_attributes(graph_from, graph_to)
     return adapted, tuple(dict.fromkeys(notes))
+
+
+def adapted(
+    weights: Imported, edits: Sequence[str], *, allow_depth: bool = False, seed: int = 0
+) -> tuple[Imported, tuple[str, ...]]:
+    """The weights in the same model with `path=value` edits, and what was changed; CMT-640, CMT-641, SpecError."""
+    model = load_text(weights.model.resolved(), "<checkpoint>", overrides=edits)
+    graph = build(model)
+    arrays, notes = adapt(weights.arrays, weights.graph, graph, allow_depth=allow_depth, seed=seed)
+    checkpoint = weights.checkpoint
+    if checkpoint is not None:  # it is no longer what its run measured
+        names = checkpoint.classes if model.classes == weights.model.classes else ()
+        checkpoint = replace(checkpoint, classes=names, metrics={}, epoch=0, step=0)
+    made = replace(weights, model=model, graph=graph, arrays=arrays, counters={}, checkpoint=checkpoint)
+    return made, notes
 
 
 def _changed(

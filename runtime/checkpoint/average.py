@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from cmt_dsl.errors import CmtError
-from runtime.checkpoint.file import Checkpoint, load_checkpoint
+from runtime.checkpoint.file import AVERAGED, Checkpoint, load_checkpoint
 from runtime.checkpoint.statistics import STATISTICS
 
 NOTE = "running statistics were averaged too; they are not those of the averaged weights"
@@ -18,38 +18,34 @@ NOTE = "running statistics were averaged too; they are not those of the averaged
 def average_checkpoints(paths: Sequence[str | Path], weights: Sequence[float] | None = None) -> Checkpoint:
     """Σ wᵢ·checkpointᵢ with Σ wᵢ = 1, summed in float64 and stored in the tensors' own type.
 
-    A tensor that all have alike stays bit for bit what it is (frozen layers); one of whole numbers must be such.
+    Moving averages are averaged too if all have them, otherwise left out, which `origin` says. A tensor that all have
+    alike stays bit for bit what it is (frozen layers); one of whole numbers must be such.
     Running statistics are averaged as weights are (Izmailov et al. 2018 re-estimate them by a pass over the
     data; for checkpoints near each other in one run the difference is small). Spec, recipe and class names are
     those of the latest; it has no metrics, as nothing has measured it. CMT-610, 611, 612 and those of reading.
     """
     shares = _shares(len(paths), weights)
     first = latest = load_checkpoint(paths[0])
-    sums = {name: np.zeros(value.shape, np.float64) for name, value in first.arrays.items()}
-    alike = dict.fromkeys(sums, True)
+    means = {which: _Mean(first.weights(which)) for which in first.sets}
+    averaged = 0
     made_of = []
     for path, share in zip(paths, shares, strict=True):
         checkpoint = first if path is paths[0] else load_checkpoint(path)
         _require_alike(first, checkpoint, paths[0], path)
-        for name, value in checkpoint.arrays.items():
-            if value.dtype.kind == "f" and not np.isfinite(value).all():
-                message = f"{path}: {name} holds NaN or Inf, of which there is no average"
-                raise CmtError("CMT-610", message, hint=f"leave it out; see cmt verify {path}")
-            alike[name] &= value.tobytes() == first.arrays[name].tobytes()
-            sums[name] += share * value.astype(np.float64)
+        averaged += checkpoint.ema is not None
+        for which in means.keys() & checkpoint.sets.keys():
+            means[which].add(checkpoint.weights(which), share, path, "" if which == "raw" else AVERAGED)
         made_of.append(
             {"file": str(path), "epoch": checkpoint.epoch, "step": checkpoint.step, "weight": share}
         )
         latest = checkpoint if checkpoint.step > latest.step else latest
-    arrays = {}
-    for name, value in first.arrays.items():
-        if not alike[name] and value.dtype.kind != "f":
-            message = f"{name} holds whole numbers that differ between the checkpoints"
-            raise CmtError("CMT-611", message, hint="only checkpoints that share them can be averaged")
-        arrays[name] = value if alike[name] else sums[name].astype(value.dtype)
-    moving = any(name.rsplit(".", 1)[-1] in STATISTICS and not alike[name] for name in arrays)
+    made = {which: mean.arrays() for which, mean in means.items() if which == "raw" or averaged == len(paths)}
+    notes = [NOTE] if any(mean.moved for which, mean in means.items() if which in made) else []
+    if 0 < averaged < len(paths):
+        notes.append(f"moving averages are left out: {averaged} of {len(paths)} have them")
     return Checkpoint(
-        arrays=arrays,
+        arrays=made["raw"],
+        ema=made.get("ema"),
         spec_text=latest.spec_text,
         fingerprint=latest.fingerprint,
         classes=latest.classes,
@@ -59,8 +55,39 @@ def average_checkpoints(paths: Sequence[str | Path], weights: Sequence[float] | 
         step=latest.step,
         source=latest.source,
         versions=latest.versions,
-        origin={"by": "cmt average", "from": made_of, **({"note": NOTE} if moving else {})},
+        origin={"by": "cmt average", "from": made_of, **({"note": "; ".join(notes)} if notes else {})},
     )
+
+
+class _Mean:
+    """A weighted sum of arrays like `first`, by name."""
+
+    def __init__(self, first: Mapping[str, np.ndarray]) -> None:
+        self._first = first
+        self._sums = {name: np.zeros(value.shape, np.float64) for name, value in first.items()}
+        self._alike = dict.fromkeys(first, True)
+
+    def add(self, arrays: Mapping[str, np.ndarray], share: float, path: str | Path, mark: str) -> None:
+        for name, value in arrays.items():
+            if value.dtype.kind == "f" and not np.isfinite(value).all():
+                message = f"{path}: {mark}{name} holds NaN or Inf, of which there is no average"
+                raise CmtError("CMT-610", message, hint=f"leave it out; see cmt verify {path}")
+            self._alike[name] &= value.tobytes() == self._first[name].tobytes()
+            self._sums[name] += share * value.astype(np.float64)
+
+    @property
+    def moved(self) -> bool:
+        """Whether running statistics differed."""
+        return any(name.rsplit(".", 1)[-1] in STATISTICS and not self._alike[name] for name in self._first)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        found = {}
+        for name, value in self._first.items():
+            if not self._alike[name] and value.dtype.kind != "f":
+                message = f"{name} holds whole numbers that differ between the checkpoints"
+                raise CmtError("CMT-611", message, hint="only checkpoints that share them can be averaged")
+            found[name] = value if self._alike[name] else self._sums[name].astype(value.dtype)
+        return found
 
 
 def _shares(count: int, weights: Sequence[float] | None) -> list[float]:
@@ -83,10 +110,11 @@ def _require_alike(a: Checkpoint, b: Checkpoint, path_a: str | Path, path_b: str
         raise CmtError("CMT-611", message, hint=hint)
     if a.classes != b.classes:
         raise CmtError("CMT-611", f"{path_b} has other classes than {path_a}", hint=hint)
-    types_a, types_b = (
-        {name: (value.shape, value.dtype) for name, value in c.arrays.items()} for c in (a, b)
-    )
-    if types_a != types_b:
-        names = sorted(n for n in {**types_a, **types_b} if types_a.get(n) != types_b.get(n))
-        message = f"{path_b} has other tensors than {path_a}: {', '.join(names[:3])}"
-        raise CmtError("CMT-611", message, hint=hint)
+    for which in a.sets.keys() & b.sets.keys():
+        types_a, types_b = (
+            {name: (value.shape, value.dtype) for name, value in c.weights(which).items()} for c in (a, b)
+        )
+        if types_a != types_b:
+            names = sorted(n for n in {**types_a, **types_b} if types_a.get(n) != types_b.get(n))
+            message = f"{path_b} has other tensors than {path_a}: {', '.join(names[:3])}"
+            raise CmtError("CMT-611", message, hint=hint)

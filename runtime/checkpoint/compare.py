@@ -39,23 +39,36 @@ class Distance:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Distances by part and in all; `facts` are the header fields that differ, by path: (A's, B's)."""
+class Distances:
+    """Of one set of weights: in all, and by part."""
 
     total: Distance
     parts: tuple[Distance, ...]
+
+    def json(self) -> dict[str, Any]:
+        return {"total": self.total.json(), "parts": [part.json() for part in self.parts]}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Distances of the raw weights; `facts` are the header fields that differ, by path: (A's, B's)."""
+
+    raw: Distances
+    ema: Distances | None
+    """Of the averaged weights, where both files have them."""
     facts: dict[str, tuple[Any, Any]]
 
     @property
     def equal(self) -> bool:
-        """Whether the weights and what computes with them are the same."""
-        return self.total.same and "fingerprint" not in self.facts
+        """Whether both hold the same weights, and the same computes with them."""
+        same = self.raw.total.same and (self.ema is None or self.ema.total.same)
+        return same and not {"fingerprint", "weights"} & self.facts.keys()
 
     def json(self) -> dict[str, Any]:
         return {
             "equal": self.equal,
-            "total": self.total.json(),
-            "parts": [part.json() for part in self.parts],
+            **self.raw.json(),
+            "ema": self.ema.json() if self.ema else None,
             "facts": {path: list(pair) for path, pair in self.facts.items()},
         }
 
@@ -67,14 +80,19 @@ def diff_checkpoints(a: str | Path, b: str | Path, level: Level = "block") -> Co
 
 def compare(a: Checkpoint, b: Checkpoint, level: Level = "block") -> Comparison:
     """Distances of all tensors by part, and the differing facts of the headers."""
+    both = a.ema is not None and b.ema is not None
+    ema = _distances(a.weights("ema"), b.weights("ema"), level) if both else None
+    return Comparison(_distances(a.arrays, b.arrays, level), ema, _facts(a, b))
+
+
+def _distances(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray], level: Level) -> Distances:
     part = part_of(level)
     parts: dict[str, list[str]] = {}
-    for name in {**a.arrays, **b.arrays}:
+    for name in {**a, **b}:
         parts.setdefault(part(name), []).append(name)
-    return Comparison(
-        _distance("total", [*a.arrays, *(n for n in b.arrays if n not in a.arrays)], a.arrays, b.arrays),
-        tuple(_distance(key, names, a.arrays, b.arrays) for key, names in parts.items()),
-        _facts(a, b),
+    return Distances(
+        _distance("total", list({**a, **b}), a, b),
+        tuple(_distance(key, names, a, b) for key, names in parts.items()),
     )
 
 
@@ -122,6 +140,7 @@ def _facts(a: Checkpoint, b: Checkpoint) -> dict[str, tuple[Any, Any]]:
 
     def told(checkpoint: Checkpoint) -> dict[str, Any]:
         return {
+            "weights": " and ".join(checkpoint.sets),
             "fingerprint": checkpoint.fingerprint,
             "spec": plain(read_text(checkpoint.spec_text, "<checkpoint>")),
             "recipe": checkpoint.recipe,

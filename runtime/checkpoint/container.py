@@ -32,6 +32,7 @@ BYTES = {word: np.dtype(text).itemsize for word, text in NUMPY.items()} | {
     "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "F8_E8M0": 1, "C64": 8,
 }  # fmt: skip
 _WORDS = {np.dtype(text): word for word, text in NUMPY.items()}
+_OTHER = "give the path of a .safetensors file; cmt convert FILE --to native makes one of a .pth or .ckpt"
 _AGAIN = "copy it again, or use another checkpoint of the run"
 
 
@@ -143,8 +144,7 @@ def _header(file: BinaryIO, path: Path) -> Header:
     head = file.read(9)
     if len(head) < 9 or head[8:] != b"{":
         what = "it is empty" if not head else "it does not begin like one"
-        hint = "give the path of a .safetensors file"
-        raise CmtError("CMT-602", f"{path} is not a safetensors file: {what}", hint=hint)
+        raise CmtError("CMT-602", f"{path} is not a safetensors file: {what}", hint=_OTHER)
     size = int.from_bytes(head[:8], "little")
     file.seek(8)
     if size > HEADER_LIMIT or 8 + size > total:
@@ -174,8 +174,7 @@ def _unreachable(file: BinaryIO, path: Path, size: int, total: int) -> NoReturn:
         end = json.JSONDecoder().raw_decode(text)[1]
     except (ValueError, RecursionError):
         if size > HEADER_LIMIT and not text.startswith('{"__metadata__"'):
-            hint = "give the path of a .safetensors file"
-            raise CmtError("CMT-602", f"{path} is not a safetensors file", hint=hint) from None
+            raise CmtError("CMT-602", f"{path} is not a safetensors file", hint=_OTHER) from None
         if size > HEADER_LIMIT:
             raise damaged(path, f"its header claims {size:,} bytes") from None
         raise _truncated(path, 8 + size, total) from None

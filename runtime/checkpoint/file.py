@@ -44,9 +44,13 @@ class Checkpoint:
     ema: dict[str, np.ndarray] | None = None
 
     def weights(self, which: str = "raw") -> dict[str, np.ndarray]:
-        """The "raw" weights, or the "ema" of them; CMT-806 if the run kept no average."""
+        """The "raw" weights, or the "ema" of them; CMT-806 if the run kept no average, CMT-632 for another word."""
         if which == "raw":
             return self.arrays
+        if which != "ema":
+            raise CmtError(
+                "CMT-632", f"a checkpoint holds no weights called '{which}'", hint="--weights raw or ema"
+            )
         if self.ema is None:
             raise CmtError(
                 "CMT-806",
@@ -54,6 +58,11 @@ class Checkpoint:
                 hint="use its raw weights, or train with train.ema",
             )
         return self.ema
+
+    @property
+    def sets(self) -> dict[str, dict[str, np.ndarray]]:
+        """Every set of weights it holds, by name."""
+        return {"raw": self.arrays, **({} if self.ema is None else {"ema": self.ema})}
 
 
 def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cmt_dsl.errors import CmtError, did_you_mean
+from runtime.checkpoint.container import NUMPY, read_container, read_header, tensor
+from runtime.checkpoint.file import is_own
 
 DISTRIBUTED = "module."
 """What PyTorch's data-parallel wrapper puts before every name."""
+
+
+USUAL = {
+    "raw": ("model", "state_dict"),
+    "ema": ("model_ema", "ema", "state_dict_ema", "model_ema_state_dict"),
+}
+"""Keys under which training scripts of PyTorch save the weights and the moving average of them."""
 
 
 @dataclass(frozen=True)
@@ -20,19 +29,20 @@ class Found:
 
     container: str
     arrays: dict[str, np.ndarray]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+    which: str = "raw"
 
 
 def container(path: Path) -> str:
-    """'native', 'safetensors', 'pth' or 'ckpt', from the first bytes; CMT-601 if it cannot be read."""
+    """'native', 'safetensors', 'pth' or 'ckpt', from the first bytes; CMT-601 if it cannot be read, 603 if damaged."""
     try:
         with path.open("rb") as file:
             head = file.read(9)
-            if head[8:9] == b"{":
-                header = file.read(min(int.from_bytes(head[:8], "little"), 1 << 16))
-                return "native" if b'"cmt-dsl checkpoint"' in header else "safetensors"
-    except OSError as error:
-        raise CmtError("CMT-601", f"cannot read {path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise CmtError("CMT-601", f"cannot read {path}: {why}") from None
+    if head[8:9] == b"{":
+        return "native" if is_own(read_header(path)) else "safetensors"
     if head[:4] == b"PK\x03\x04" or head[:1] == b"\x80":
         return "pth"
     if head[:1] == b"\x0a":
@@ -44,13 +54,17 @@ def container(path: Path) -> str:
     )
 
 
-def read_foreign(path: Path, which: str | None = None) -> Found:
-    """The tensors of a foreign file; `which` chooses one of several state dicts in a `.pth`. CMT-601, 630 to 632."""
+def read_foreign(path: Path, which: str = "raw") -> Found:
+    """The tensors of a foreign file; CMT-601 to 603, 630 to 632.
+
+    `which` chooses among the state dicts of a `.pth`: "raw" (`model`, `state_dict`, or the only one), "ema" (by the
+    names that training scripts use), or a key.
+    """
     kind = container(path)
-    if which is not None and kind != "pth":
-        raise CmtError("CMT-632", f"{path} holds one set of weights; '{which}' chooses among those of a .pth")
     if kind == "pth":
         return _pth(path, which)
+    if which != "raw":
+        raise CmtError("CMT-632", f"{path} holds one set of weights and no '{which}'", hint="--weights raw")
     if kind == "ckpt":
         from runtime.checkpoint.mindfile import read_mindspore
 
@@ -58,7 +72,7 @@ def read_foreign(path: Path, which: str | None = None) -> Found:
     return Found("safetensors", _safetensors(path))
 
 
-def _pth(path: Path, which: str | None) -> Found:
+def _pth(path: Path, which: str) -> Found:
     from runtime.checkpoint.inert import TensorRef
     from runtime.checkpoint.torchfile import read_torch
 
@@ -73,45 +87,55 @@ def _pth(path: Path, which: str | None) -> Found:
         )  # fmt: skip
 
     notes: list[str] = []
+    key = which
     if is_weights(content):
-        if which is not None:
+        if which != "raw":
             raise CmtError("CMT-632", f"{path} is one bare state dict and has no '{which}'")
         chosen: dict[str, TensorRef] = content
     else:
         choices = [key for key, value in content.items() if isinstance(key, str) and is_weights(value)]
         key = _choice(path, choices, which)
         others = [name for name in choices if name != key]
-        if others and which is None:
-            notes.append(f"took '{key}'; the file also holds {', '.join(others)} (--weights)")
+        if others:
+            notes.append(f"took '{key}'; the file also holds {', '.join(others)}")
         chosen = content[key]
     arrays = file.arrays(chosen)
     if all(name.startswith(DISTRIBUTED) for name in arrays):
         arrays = {name.removeprefix(DISTRIBUTED): value for name, value in arrays.items()}
         notes.append(f"took the prefix '{DISTRIBUTED}' off every name")
-    return Found("pth", arrays, tuple(notes))
+    return Found("pth", arrays, tuple(notes), key)
 
 
-def _choice(path: Path, choices: list[str], which: str | None) -> str:
-    if which is not None:
-        if which in choices:
-            return which
-        hint = did_you_mean(which, choices)
-        raise CmtError("CMT-632", f"{path} holds no weights called '{which}'", hint=hint)
-    usual = [name for name in ("model", "state_dict") if name in choices]
-    if usual or len(choices) == 1:
-        return (usual or choices)[0]
-    if choices:
+def _choice(path: Path, choices: list[str], which: str) -> str:
+    if which in choices:
+        return which
+    if not choices:
         raise CmtError(
-            "CMT-632", f"{path} holds several sets of weights", hint="--weights " + " or ".join(choices)
+            "CMT-632", f"{path} holds no dict of tensors alone", hint="save the model's state_dict()"
         )
-    raise CmtError("CMT-632", f"{path} holds no dict of tensors alone", hint="save the model's state_dict()")
+    if which in USUAL:
+        usual = [name for name in USUAL[which] if name in choices]
+        if usual or (which == "raw" and len(choices) == 1):
+            return (usual or choices)[0]
+        if which == "raw":
+            message = f"{path} holds several sets of weights"
+            raise CmtError("CMT-632", message, hint="--weights " + " or ".join(choices))
+    hint = did_you_mean(which, choices) or "it holds " + ", ".join(choices)
+    raise CmtError("CMT-632", f"{path} holds no weights called '{which}'", hint=hint)
 
 
 def _safetensors(path: Path) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(str(path), framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
-        raise CmtError("CMT-630", f"{path} is damaged: {str(error)[:160]}", hint="copy it again") from None
+    """Every tensor as a view of one buffer; bfloat16 as float32; CMT-630 for a type that is no weight's."""
+    header, data = read_container(path)
+    arrays = dict[str, np.ndarray]()
+    for name, entry in header.entries.items():
+        if entry.dtype == "BF16":
+            halves = data[entry.start : entry.end].view("<u2").astype(np.uint32)
+            arrays[name] = (halves << 16).view(np.float32).reshape(entry.shape)
+        elif entry.dtype in NUMPY:
+            arrays[name] = tensor(data, entry)
+        else:
+            raise CmtError(
+                "CMT-632", f"{path}: '{name[:60]}' is of type {entry.dtype}, which is not read here"
+            )
+    return arrays

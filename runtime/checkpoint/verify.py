@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from cmt_dsl.errors import CmtError, Place
 from cmt_dsl.ir import Graph, above, signature
 from cmt_dsl.spec import Model
 from runtime.checkpoint.causes import Cause, of_specs, of_weights
-from runtime.checkpoint.file import Checkpoint, load_checkpoint
+from runtime.checkpoint.file import AVERAGED, Checkpoint, load_checkpoint
 from runtime.checkpoint.statistics import block_of, non_finite
 
 Kind = Literal["missing", "unexpected", "shape", "dtype", "non-finite", "operator", "model"]
@@ -36,6 +36,13 @@ class Difference:
     kind: Kind
     path: str
     message: str
+    weights: str = "raw"
+    """Of which weights: the raw ones, or the "ema" of them."""
+
+    @property
+    def name(self) -> str:
+        """The path as it is told: `ema:` before that of an averaged weight."""
+        return self.path if self.weights == "raw" else AVERAGED + self.path
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,8 @@ class Verdict:
     model: str
     fingerprint: str
     tensors: int
+    sets: tuple[str, ...]
+    """Which weights were looked at: "raw", and "ema" if there are any."""
     groups: tuple[Group, ...]
     causes: tuple[Cause, ...]
 
@@ -83,7 +92,7 @@ class Verdict:
 def verify(path: str | Path, spec: str | None = None, overrides: Sequence[str] = ()) -> Verdict:
     """A checkpoint against its own spec, or against another; CMT-6xx if unreadable, CMT-1xx for the spec.
 
-    With only `overrides` its own spec is edited. A parameter fits if it is there, in the graph's shape, float32,
+    With only `overrides` its own spec is edited. A parameter (averaged ones too) fits if it is there, in the graph's shape, float32,
     finite; the graph fits if every operator means what it meant in training.
     """
     from cmt_dsl import build, load, load_text
@@ -93,11 +102,11 @@ def verify(path: str | Path, spec: str | None = None, overrides: Sequence[str] =
     if spec is not None:
         model = load(spec, overrides=overrides)
     elif overrides:
-        model = load_text(checkpoint.spec_text, "<checkpoint>", set=_parsed(overrides))
+        model = load_text(checkpoint.spec_text, "<checkpoint>", overrides=tuple(overrides))
     else:
         model = own
     graph = build(model)
-    found = list(differences(graph, checkpoint.arrays))
+    found = list(_all(graph, checkpoint))
     if model is own:
         found += _own(checkpoint, graph, model)
         causes = of_weights(graph, model, {n: tuple(v.shape) for n, v in checkpoint.arrays.items()})
@@ -109,20 +118,21 @@ def verify(path: str | Path, spec: str | None = None, overrides: Sequence[str] =
     return Verdict(
         model.name,
         graph.fingerprint,
-        len(checkpoint.arrays),
+        sum(map(len, checkpoint.sets.values())),
+        tuple(checkpoint.sets),
         grouped(graph, model, found),
         tuple(causes) if found else (),
     )
 
 
-def require_fit(path: str | Path, graph: Graph, arrays: Mapping[str, np.ndarray]) -> None:
-    """CMT-604 unless `arrays` are exactly the graph's parameters, float32; CMT-610 unless they are finite."""
-    found = list(differences(graph, arrays))
+def require_fit(path: str | Path, graph: Graph, checkpoint: Checkpoint) -> None:
+    """CMT-604 unless each set of weights is exactly the graph's parameters, float32; CMT-610 unless it is finite."""
+    found = list(_all(graph, checkpoint))
     wrong = [d for d in found if d.kind != "non-finite"]
     if not found:
         return
     listed = wrong or found
-    shown = "; ".join(f"{d.path}: {d.message}" for d in listed[:3])
+    shown = "; ".join(f"{d.name}: {d.message}" for d in listed[:3])
     more = f"; and {len(listed) - 3} more" if len(listed) > 3 else ""
     what = "weights that do not fit its spec" if wrong else "weights that are not finite"
     raise CmtError(
@@ -130,6 +140,11 @@ def require_fit(path: str | Path, graph: Graph, arrays: Mapping[str, np.ndarray]
         f"{path} holds {what}: {shown}{more}",
         hint=f"cmt verify {path} lists them by block",
     )
+
+
+def _all(graph: Graph, checkpoint: Checkpoint) -> Iterator[Difference]:
+    for name, arrays in checkpoint.sets.items():
+        yield from (replace(d, weights=name) for d in differences(graph, arrays))
 
 
 def differences(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Iterator[Difference]:
@@ -224,10 +239,3 @@ def _changed(held: Any, wanted: Any) -> str:
         return f"{held[0]} in the checkpoint, {wanted[0]} in the spec"
     pairs = zip(held[1], wanted[1], strict=False)
     return ", ".join(f"{a[0]} {a[1]} in the checkpoint, {b[1]} in the spec" for a, b in pairs if a != b)
-
-
-def _parsed(overrides: Sequence[str]) -> dict[str, Any]:
-    from cmt_dsl.spec.edit import parse_override
-    from cmt_dsl.spec.tree import plain
-
-    return {path: plain(value) for path, value in map(parse_override, overrides)}

@@ -5,18 +5,32 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import checkpoints, data, diff, doctor, draw, launch, recipe, spec, train, weights
+from runtime.cli import checkpoints, compute, data, diff, doctor, draw, launch, recipe, spec, train, weights
 from runtime.cli import report as reports
 from runtime.cli.terminal import patient
 
+PANELS = ("Models", "Training", "Checkpoints", "Data", "Machine")
+"""Of `cmt --help`, in this order."""
+
+
+class InPanels(TyperGroup):
+    """Verbs and groups of verbs in the order of their panels."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        return sorted(self.commands, key=lambda name: PANELS.index(self.commands[name].rich_help_panel))
+
+
 app = typer.Typer(
     name="cmt",
+    cls=InPanels,
     help="Define, inspect, train and validate hybrid CNN-transformer models written in YAML.",
     no_args_is_help=True,
     add_completion=False,
@@ -24,23 +38,30 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in ("list_", "check", "show", "cost", "resolve", "schema", "compile_"):
-    app.command(verb.rstrip("_"))(getattr(spec, verb))
-for verb in ("draw", "compare"):
-    app.command(verb)(getattr(draw, verb))
-for verb in ("train", "validate"):
-    app.command(verb)(getattr(train, verb))
-app.command("diff")(patient(diff.diff))
-for verb in ("convert", "adapt", "run", "features"):
-    app.command(verb)(patient(getattr(weights, verb)))
-app.add_typer(data.app)
-app.command("doctor")(doctor.doctor)
-app.command("launch")(launch.launch)
-app.command("inspect")(checkpoints.inspect)
-for verb in ("verify", "average"):
-    app.command(verb)(patient(getattr(checkpoints, verb)))
-app.command("report")(reports.report)
-app.add_typer(recipe.app, name="recipe")
+VERBS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Models": (
+        *(spec.list_, spec.check, spec.show, spec.cost, draw.draw, diff.diff, draw.compare),
+        *(spec.resolve, spec.schema, spec.compile_),
+    ),
+    "Training": (train.train, launch.launch, train.validate, reports.report),
+    "Checkpoints": (
+        *(checkpoints.inspect, checkpoints.verify, checkpoints.average, weights.convert, weights.adapt),
+        *(compute.run, compute.features),
+    ),
+    "Machine": (doctor.doctor,),
+}
+GROUPS = {"Training": recipe.app, "Data": data.app}
+"""Verbs with verbs of their own."""
+
+SLOW = {"diff", "convert", "adapt", "run", "features", "verify", "average"}
+"""Verbs that are silent while they work: after a second they say that they do."""
+
+for panel, verbs in VERBS.items():
+    for verb in verbs:
+        name = verb.__name__.rstrip("_")
+        app.command(name, rich_help_panel=panel)(patient(verb) if name in SLOW else verb)
+for panel, group in GROUPS.items():
+    app.add_typer(group, rich_help_panel=panel)
 
 
 def _version(wanted: bool) -> None:

@@ -57,7 +57,7 @@ def differences(checkpoint: Path, found: Verdict) -> None:
     for group in found.groups:
         say(f"{group.place}: {group.block or 'model'}: {group.summary}")
         for difference in group.differences[:3]:
-            say(f"  {f'{difference.path}: ' if difference.path else ''}{difference.message}")
+            say(f"  {f'{difference.name}: ' if difference.name else ''}{difference.message}")
         if len(group.differences) > 3:
             say(f"  … {len(group.differences) - 3} more")
     for cause in found.causes[:8]:
@@ -73,13 +73,18 @@ def comparison(found: Comparison) -> None:
     """The facts that differ, then distances by part."""
     for path, (x, y) in found.facts.items():
         say(f"{path}: {shown(x)} → {shown(y)}")
-    table = _table("part", "tensors", "equal", "‖A−B‖/‖A‖", "max |A−B|", right=True)
-    for part in [*found.parts, found.total]:
-        numbers = ("—" if v is None else f"{v:.3g}" for v in (part.relative, part.largest))
-        table.add_row(printable(part.part), str(part.tensors), str(part.equal), *numbers)
-        if part.part != "total" and (apart := _apart(part)):
-            table.add_row(f"  ! {apart}")
-    _print(table)
+    for name, distances in (("raw", found.raw), ("averaged", found.ema)):
+        if distances is None:
+            continue
+        if found.ema is not None:
+            say(f"{name} weights")
+        table = _table("part", "tensors", "equal", "‖A−B‖/‖A‖", "max |A−B|", right=True)
+        for part in [*distances.parts, distances.total]:
+            numbers = ("—" if v is None else f"{v:.3g}" for v in (part.relative, part.largest))
+            table.add_row(printable(part.part), str(part.tensors), str(part.equal), *numbers)
+            if part.part != "total" and (apart := _apart(part)):
+                table.add_row(f"  ! {apart}")
+        _print(table)
     say("equal" if found.equal else "different")
 
 

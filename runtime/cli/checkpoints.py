@@ -11,13 +11,7 @@ import typer
 
 from cmt_dsl.errors import CmtError
 from runtime.cli.checkpoint_text import differences, fact, say, statistics_table, tensors
-
-Ckpt = Annotated[Path, typer.Argument(metavar="CKPT", help="A .safetensors checkpoint, e.g. of a run.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change the spec, e.g. classes=37. Repeatable."),
-]
+from runtime.cli.options import Checkpoint, Json, Overwrite, Sets, Weights, require_free
 
 
 class Level(str, Enum):
@@ -29,14 +23,15 @@ class Level(str, Enum):
 
 
 def inspect(
-    checkpoint: Ckpt,
+    checkpoint: Checkpoint,
     level: Annotated[Level, typer.Option(help="One line a stage, block or parameter.")] = Level.stage,
     print_spec: Annotated[
         bool, typer.Option("--print-spec", help="Print the spec it carries, and nothing else.")
     ] = False,
+    weights: Weights = "raw",
     as_json: Json = False,
 ) -> None:
-    """What a checkpoint holds: model, recipe, step, metrics, and what its numbers look like."""
+    """Show what a checkpoint holds, and what its numbers look like."""
     from runtime.checkpoint.container import read_header
     from runtime.checkpoint.file import KIND, is_own, load_arrays, load_checkpoint
     from runtime.checkpoint.statistics import statistics, total
@@ -53,18 +48,23 @@ def inspect(
         return
     loaded = load_checkpoint(checkpoint)
     facts = _facts(checkpoint, loaded)
-    rows, whole = statistics(loaded.arrays, level.value), total(loaded.arrays)
+    arrays = loaded.weights(weights)
+    rows, whole = statistics(arrays, level.value), total(arrays)
     if as_json:
-        told = {**facts, "parts": [_row_json(r, loaded.arrays) for r in rows], "total": whole.json()}
+        told = {**facts, "of": weights, "parts": [_row_json(r, arrays) for r in rows], "total": whole.json()}
         typer.echo(json.dumps(told))
         return
     words = {True: "yes, from its spec", False: "NO: this version builds another graph from its spec"}
     for name, value in {**facts, "rebuilt": words[facts["rebuilt"]]}.items():
         if name not in ("file", "kind"):
             fact(name, value)
+    if loaded.ema is not None:
+        say(f"{weights} weights")
     statistics_table([*rows, whole])
-    if whole.complaints:
-        say(f"attention: {whole.complaints}")
+    for name, held in loaded.sets.items():
+        found = whole if name == weights else total(held)
+        if found.complaints:
+            say(f"attention: {found.complaints}" + (f" in the {name} weights" if loaded.ema else ""))
 
 
 def _row_json(row: Any, arrays: dict[str, Any]) -> dict[str, Any]:
@@ -98,20 +98,24 @@ def _facts(path: Path, checkpoint: Any) -> dict[str, Any]:
         "epoch": checkpoint.epoch,
         "step": checkpoint.step,
         "metrics": checkpoint.metrics,
+        "weights": list(checkpoint.sets),
         "versions": checkpoint.versions,
         **({"origin": checkpoint.origin} if checkpoint.origin else {}),
     }
 
 
 def verify(
-    checkpoint: Ckpt,
+    checkpoint: Checkpoint,
     spec: Annotated[
         str | None, typer.Option(help="Check against this model instead of the checkpoint's own spec.")
     ] = None,
     set: Sets = None,
     as_json: Json = False,
 ) -> None:
-    """Whether every weight is sound and fits the spec. Exit code 1 on any difference."""
+    """Check every weight of a checkpoint against the spec.
+
+    Exit code 1 on any difference.
+    """
     from runtime.checkpoint.verify import verify as run
 
     found = run(checkpoint, spec, tuple(set or ()))
@@ -122,12 +126,14 @@ def verify(
             "model": found.model,
             "fingerprint": found.fingerprint,
             "tensors": found.tensors,
+            "weights": list(found.sets),
             "groups": [group.json() for group in found.groups],
             "causes": [cause.json() for cause in found.causes],
         }
         typer.echo(json.dumps(told))
     elif found.good:
-        say(f"{checkpoint}: good: checksum, {found.tensors} tensors fit {found.model}, all finite")
+        both = " (raw and ema)" if "ema" in found.sets else ""
+        say(f"{checkpoint}: good: checksum, {found.tensors} tensors{both} fit {found.model}, all finite")
     else:
         differences(checkpoint, found)
     raise typer.Exit(0 if found.good else 1)
@@ -136,10 +142,16 @@ def verify(
 def average(
     checkpoints: Annotated[list[Path], typer.Argument(metavar="CKPT…", help="Two checkpoints or more.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The new checkpoint.")],
-    weights: Annotated[str | None, typer.Option(help="Their shares, e.g. 1,1,2. Default: all alike.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(metavar="1,1,…", help="The share of each. Default: all alike.")
+    ] = None,
+    overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """The mean of several checkpoints of one model, as a checkpoint that says what it was made from."""
+    """Average several checkpoints of one model.
+
+    The new one says what it was made from. Moving averages are averaged too, if all have them.
+    """
     from runtime.checkpoint.average import average_checkpoints
     from runtime.checkpoint.file import save_checkpoint
 
@@ -147,11 +159,24 @@ def average(
         shares = None if weights is None else [float(text) for text in weights.split(",")]
     except ValueError:
         raise typer.BadParameter(f"'{weights}' is not a list of numbers such as 1,1,2") from None
+    require_free(out, overwrite, *checkpoints)
     made = average_checkpoints(checkpoints, shares)
     save_checkpoint(out, made)
     if as_json:
-        typer.echo(json.dumps({"checkpoint": str(out), "fingerprint": made.fingerprint, **made.origin}))
+        typer.echo(
+            json.dumps(
+                {
+                    "checkpoint": str(out),
+                    "fingerprint": made.fingerprint,
+                    "weights": list(made.sets),
+                    **made.origin,
+                }
+            )
+        )
         return
-    say(f"{out}: the mean of {len(checkpoints)} checkpoints, {len(made.arrays)} tensors")
+    say(
+        f"{out}: the mean of {len(checkpoints)} checkpoints, {len(made.arrays)} tensors"
+        + ("" if made.ema is None else " and their moving averages")
+    )
     if "note" in made.origin:
         say(f"note: {made.origin['note']}")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runtime.cli.options import Data, Json, RunSets
 from runtime.cli.terminal import Status, console_for, say
-from runtime.cli.train import Data, Json, Sets
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +34,7 @@ def preview(
     model: Spec = "cmt_s",
     epoch: Annotated[int, typer.Option(min=1, help="Whose images and random numbers.")] = 1,
     count: Annotated[int, typer.Option(min=1, max=1024, help="Images on the sheet.")] = 36,
-    set: Sets = None,
+    set: RunSets = None,
     as_json: Json = False,
 ) -> None:
     """A contact sheet of training images exactly as the model would see them: augmented, mixed, denormalised."""
@@ -62,7 +62,7 @@ def bench(
     recipe: RecipeName,
     model: Spec = "cmt_s",
     seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="How long to measure.")] = 10.0,
-    set: Sets = None,
+    set: RunSets = None,
     as_json: Json = False,
 ) -> None:
     """Images per second of the input pipeline alone: each stage on one core, and all of them together."""
@@ -95,7 +95,8 @@ def bench(
 
 @app.command()
 def check(
-    data: Annotated[str, typer.Argument(help="A folder, as for --data.")], as_json: Json = False
+    data: Annotated[str, typer.Argument(metavar="DIR", help="A folder, as for --data.")],
+    as_json: Json = False,
 ) -> None:
     """Decode every image: classes, counts, kinds, sizes, and each file that cannot be read. Exit code 1 for those."""
     from runtime.data.census import census
@@ -123,7 +124,7 @@ def check(
 
 @app.command()
 def pack(
-    folder: Annotated[Path, typer.Argument(help="Images in train/CLASS/ and val/CLASS/.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Images in train/CLASS/ and val/CLASS/.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="New directory for the MindRecord files.")],
     shards: Annotated[int, typer.Option(min=1, max=1000, help="Files for each of train and val.")] = 1,
     as_json: Json = False,

@@ -11,7 +11,7 @@ import typer
 
 from cmt_dsl.errors import CmtError
 from runtime.cli.draw import Out, SidesFormat, diff_specs
-from runtime.cli.spec import Json
+from runtime.cli.options import Json
 
 
 class Depth(str, Enum):
@@ -25,8 +25,10 @@ class Depth(str, Enum):
 
 
 def diff(
-    a: Annotated[str, typer.Argument(help="A model (a shipped name or a YAML file) or a checkpoint.")],
-    b: Annotated[str, typer.Argument(help="Another of the same kind.")],
+    a: Annotated[
+        str, typer.Argument(metavar="A", help="A model (a shipped name or a YAML file) or a checkpoint.")
+    ],
+    b: Annotated[str, typer.Argument(metavar="B", help="Another of the same kind.")],
     format: Annotated[SidesFormat | None, typer.Option(help="Draw both models, side by side.")] = None,
     level: Annotated[
         Depth | None,
@@ -40,7 +42,10 @@ def diff(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """What is different between two models, or how far two checkpoints are apart. Exit code 0 either way."""
+    """Tell what differs between two models, or between two checkpoints.
+
+    Exit code 0 either way.
+    """
     from cmt_dsl.spec.find import find
     from runtime.checkpoint.kind import is_weights
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import typer
 
-from runtime.cli.spec import Json
+from runtime.cli.options import Json
+from runtime.cli.terminal import console_for
 
 
 def doctor(as_json: Json = False) -> None:
-    """What this machine has, what is wrong with it, and the fix. Exit code 1 if something fails."""
-    from rich.console import Console
+    """Show what this machine has, what is wrong with it, and the fix.
 
+    Exit code 1 if something fails.
+    """
     from runtime.device.doctor import doctor as look
     from runtime.device.environment import native_noise_to, temporary_log
 
@@ -29,6 +30,6 @@ def doctor(as_json: Json = False) -> None:
         marks = {"ok": "[green]ok[/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
         for row in rows:
             table.add_row(marks[row.state], row.name, escape(row.value), escape(row.fix))
-        Console(file=sys.stdout).print(table)
+        console_for(as_json).print(table)
     if any(row.state == "fail" for row in rows):
         raise typer.Exit(1)

@@ -6,11 +6,13 @@ import json
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime.cli.spec import Json, Level, Sets, Spec
+from runtime.cli.options import Json, Sets, Spec
+from runtime.cli.spec import Level
+from runtime.cli.terminal import table_console
 
 if TYPE_CHECKING:
     from cmt_dsl import Graph, Model
@@ -47,7 +49,10 @@ def draw(
     set: Sets = None,
     fold: Annotated[bool, typer.Option(help="Draw equal neighbouring blocks once, as ×N.")] = True,
 ) -> None:
-    """Draw a model from its graph, repeated blocks folded to ×N. No framework is loaded."""
+    """Draw a model: tree, Mermaid, DOT, SVG, PNG or an HTML page.
+
+    From its graph, repeated blocks folded to ×N; no framework is loaded.
+    """
     from cmt_dsl import cost
     from cmt_dsl.draw import compose
 
@@ -64,7 +69,7 @@ def draw(
     if chosen == "txt" and _to_terminal(out):
         from cmt_dsl.draw.tree import tree
 
-        _console().print(tree(scene))
+        table_console().print(tree(scene))
         return
     from cmt_dsl.draw.write import write
 
@@ -108,7 +113,7 @@ def diff_specs(
     elif not as_json:
         from runtime.cli.compare import print_difference
 
-        print_difference(_console(), difference)
+        print_difference(table_console(), difference)
     return difference
 
 
@@ -129,14 +134,14 @@ def _sides(difference: Difference, graphs: tuple[Graph, Graph], level: str, chos
 
 
 def compare(
-    specs: Annotated[list[str], typer.Argument(help="Models: shipped names or YAML files.")],
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC…", help="Models: shipped names or YAML files.")],
     plot: Annotated[
         Path | None, typer.Option(help="Also draw MACs against parameters and top-1: FILE.svg or FILE.png.")
     ] = None,
     set: Sets = None,
     as_json: Json = False,
 ) -> None:
-    """Models beside each other: input, parameters, MACs, published top-1 where there is one."""
+    """Put models beside each other: parameters, MACs, published top-1."""
     from cmt_dsl.draw.family import member
     from cmt_dsl.draw.family import plot as scatter
 
@@ -148,15 +153,9 @@ def compare(
     else:
         from runtime.cli.compare import print_family
 
-        print_family(_console(), members)
+        print_family(table_console(), members)
     if plot is not None:
         _deliver(scatter(members, plot.suffix.lower()[1:]), plot)
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(highlight=False)
 
 
 def _by_ending(out: Path | None, formats: tuple[Enum, ...]) -> str | None:

@@ -30,9 +30,9 @@ def launch(
     ] = 30.0,
     log_dir: Annotated[Path | None, typer.Option(help="Default: OUT/workers/TIME.")] = None,
 ) -> None:
-    """Run `train` or `validate` by several workers with msrun: cmt launch --workers 8 -- train cmt_s …
+    """Run `train` or `validate` by several workers, with msrun.
 
-    The first worker's progress is shown. Ctrl-C and SIGTERM stop all workers together, with a checkpoint. If a
+    As in: cmt launch --workers 8 -- train cmt_s … The first worker's progress is shown. Ctrl-C and SIGTERM stop all workers together, with a checkpoint. If a
     worker dies or hangs, the others are stopped and the end of its log is printed.
     """
     from runtime.launch.command import plan

@@ -7,17 +7,19 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Recipes: carry over those of other projects.")
+app = typer.Typer(name="recipe", no_args_is_help=True, help="Carry over recipes of other projects.")
 
 
 @app.callback()
 def recipes() -> None:
-    """Recipes: carry over those of other projects."""
+    """Carry over recipes of other projects."""
 
 
 @app.command("import")
 def import_(
-    file: Annotated[str, typer.Argument(help="A training file of MindCV, such as cmt_small_ascend.yaml.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A training file of MindCV, such as cmt_small_ascend.yaml.")
+    ],
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Where to write it; default: stdout.")
     ] = None,

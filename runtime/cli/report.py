@@ -9,14 +9,19 @@ from typing import Annotated
 
 import typer
 
+from runtime.cli.options import Json
+
 WIDTH, COLUMN = 80, 19  # of the table; at least, of a run's column
 
 
 def report(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories that cmt train wrote.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summaries as a JSON list.")] = False,
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Directories that cmt train wrote.")],
+    as_json: Json = False,
 ) -> None:
-    """Accuracy, speed, memory and settings of runs, in the columns of MindCV's performance tables."""
+    """Tabulate runs: accuracy, speed, memory and settings.
+
+    In the columns of MindCV's performance tables.
+    """
     from runtime.run.record import read_run, summary
 
     found = [{"run": str(folder), **summary(read_run(folder))} for folder in runs]

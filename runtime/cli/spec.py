@@ -10,17 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cmt_dsl.errors import CmtError, Problem
+from runtime.cli.options import Json, Sets, Spec
+from runtime.cli.terminal import table_console
 
 if TYPE_CHECKING:
     from cmt_dsl import Graph, Model
     from cmt_dsl.cost import Tally
-
-Spec = Annotated[str, typer.Argument(help="Model: a shipped name or a YAML file.")]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="PATH=VALUE", help="Change the model, e.g. stages.2.depth=20. Repeatable."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
 
 
 class Kind(str, Enum):
@@ -54,7 +49,7 @@ class Schema(str, Enum):
 def list_(
     kind: Annotated[Kind | None, typer.Argument(help="Only these.")] = None, as_json: Json = False
 ) -> None:
-    """The shipped models, blocks, profiles, recipes and the operators."""
+    """List the shipped models, blocks, profiles, recipes and operators."""
     from cmt_dsl.ops import registry
     from cmt_dsl.spec.find import KINDS, find, names
     from cmt_dsl.spec.tree import plain, read_file
@@ -80,15 +75,18 @@ def list_(
         table = Table(title=title, box=None, title_justify="left", show_header=False, title_style="bold")
         for name, doc in entries.items():
             table.add_row(f"  {name}", escape(doc))
-        _console().print(table)
+        table_console().print(table)
 
 
 def check(
-    specs: Annotated[list[str], typer.Argument(help="Models: shipped names or YAML files.")],
+    specs: Annotated[list[str], typer.Argument(metavar="SPEC…", help="Models: shipped names or YAML files.")],
     set: Sets = None,
     as_json: Json = False,
 ) -> None:
-    """Every problem of the given specs, each with its place. Exit code 1 if there is one."""
+    """Find every problem of the given specs, each with its place.
+
+    Exit code 1 if there is one.
+    """
     results: list[dict[str, Any]] = []
     code = 0
     for spec in specs:
@@ -122,7 +120,7 @@ def show(
     set: Sets = None,
     as_json: Json = False,
 ) -> None:
-    """A table of the model: path, what it is, output shape, parameters and MACs."""
+    """Show the model as a table: path, output shape, parameters, MACs."""
     from cmt_dsl import cost as count
     from cmt_dsl.draw import rows
 
@@ -150,7 +148,7 @@ def show(
         printed.add_row(escape(name), what, escape(str(row.type)), *_counts(row.tally), share)
     printed.add_section()
     printed.add_row("total", "", escape(str(graph.output.type)), *_counts(whole.total), "")
-    _console().print(printed)
+    table_console().print(printed)
 
 
 def _counts(tally: Tally) -> tuple[str, str]:
@@ -161,7 +159,7 @@ def _counts(tally: Tally) -> tuple[str, str]:
 
 
 def cost(spec: Spec, set: Sets = None, as_json: Json = False) -> None:
-    """Exact parameters, MACs and activation bytes, in all and by stage."""
+    """Count parameters, MACs and activation bytes exactly, by stage."""
     from cmt_dsl import cost as count
 
     model, graph = _build(spec, set)
@@ -180,12 +178,15 @@ def cost(spec: Spec, set: Sets = None, as_json: Json = False) -> None:
     for name, t in [*parts.items(), ("total", whole.total)]:
         size = f"{t.activations / 2**20:.1f} MiB"
         table.add_row(name, f"{t.trainable:,}", f"{t.statistics:,}", f"{t.macs:,}", size)
-    _console().print(table)
+    table_console().print(table)
     typer.echo(f"one image {graph.input.type}; MACs: convolutions, matrix products; float32")
 
 
 def resolve(spec: Spec, set: Sets = None, as_json: Json = False) -> None:
-    """The whole spec as one YAML text: extends, defaults, profile and blocks filled in."""
+    """Print the whole spec as one YAML text, everything filled in.
+
+    Nothing is left to `extends`, defaults, the profile or the blocks' own files.
+    """
     model, graph = _build(spec, set)
     text = model.resolved()
     if as_json:
@@ -195,7 +196,7 @@ def resolve(spec: Spec, set: Sets = None, as_json: Json = False) -> None:
 
 
 def schema(kind: Annotated[Schema, typer.Argument(help="Which files to describe.")] = Schema.model) -> None:
-    """The JSON Schema of a kind of file, for editors."""
+    """Print the JSON Schema of a kind of file, for editors."""
     from cmt_dsl.spec.schema import BlockSpec, ModelFile, ProfileSpec
 
     if kind is Schema.recipe:
@@ -215,7 +216,7 @@ def compile_(
     set: Sets = None,
     as_json: Json = False,
 ) -> None:
-    """Lower a model to MindSpore; write the source, or build its Cell and run one image through it."""
+    """Lower a model to MindSpore: write its source, or build and run it."""
     from cmt_dsl import source
 
     model, graph = _build(spec, set)
@@ -246,9 +247,3 @@ def _build(spec: str, sets: list[str] | None) -> tuple[Model, Graph]:
 
     model = load(spec, overrides=tuple(sets or ()))
     return model, build(model)
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(highlight=False)

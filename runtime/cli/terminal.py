@@ -24,6 +24,13 @@ def console_for(as_json: bool) -> Console:
     return Console(stderr=True) if as_json else Console(file=sys.stdout)
 
 
+def table_console() -> Console:
+    """stdout, numbers and paths uncoloured."""
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
 def say(console: Console, text: str) -> None:
     """A plain line, as it is."""
     console.print(text, highlight=False, markup=False, soft_wrap=True)

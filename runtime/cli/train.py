@@ -4,66 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cmt_dsl import __version__
-from runtime.cli.terminal import Status
+from runtime.cli.options import Checkpoint, Data, Distributed, Json, RunSets, Weights
+from runtime.cli.terminal import Status, console_for, say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from runtime.recipe.schema import Recipe
     from runtime.run.interrupt import Watch
-
-Sets = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="PATH=VALUE",
-        help="Change the model (classes=10) or the recipe (train.epochs=5). Repeatable.",
-    ),
-]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on stdout; progress goes to stderr.")
-]
-Data = Annotated[
-    str,
-    typer.Option(
-        help="'digits', or a folder: train/CLASS/*.jpg and val/CLASS/*.jpg, CIFAR's binary files, or "
-        "train.mindrecord and val.mindrecord."
-    ),
-]
-Distributed = Annotated[
-    bool | None,
-    typer.Option(
-        "--distributed/--no-distributed",
-        help="Be one of msrun's workers, or run alone. Default: as started.",
-        show_default=False,
-    ),
-]
-
-
-class Weights(str, Enum):
-    """Which weights of a checkpoint."""
-
-    raw = "raw"
-    ema = "ema"
 
 
 def train(
     recipe: Annotated[str, typer.Option(help="Recipe: a shipped name, or a YAML file (ours or MindCV's).")],
     data: Data,
     spec: Annotated[
-        str | None, typer.Argument(help="Model: a shipped name or a YAML file; default: the recipe's.")
+        str | None,
+        typer.Argument(metavar="SPEC", help="Model: a shipped name or a YAML file; default: the recipe's."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Directory of the run; default: runs/SPEC-RECIPE.", show_default=False)
     ] = None,
-    set: Sets = None,
+    set: RunSets = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a run that is already there.")
     ] = False,
@@ -71,15 +38,18 @@ def train(
         bool, typer.Option("--resume", help="Continue the run in OUT, exactly, from its last checkpoint.")
     ] = False,
     init: Annotated[
-        Path | None, typer.Option(help="Checkpoint to start from; short for --set train.init=FILE.")
+        Path | None, typer.Option(help="Weights to start from, adapted; short for --set train.init=FILE.")
     ] = None,
     distributed: Distributed = None,
     as_json: Json = False,
 ) -> None:
-    """Train a model; leaves checkpoints and metrics in OUT. Several devices: `cmt launch`."""
+    """Train a model; leaves checkpoints and metrics in OUT.
+
+    On several devices: `cmt launch`.
+    """
     from runtime.run.interrupt import Stopped, Watch
 
-    console = _console(as_json)
+    console = console_for(as_json)
     if out is None:
         out = Path("runs") / "-".join(Path(name).stem for name in (spec, recipe) if name is not None)
     if resume and overwrite:
@@ -92,14 +62,14 @@ def train(
         where = (
             f"weights saved in {stop.checkpoint}" if stop.checkpoint else "no step was done, nothing saved"
         )
-        _say(console, f"stopped: {where}")
+        say(console, f"stopped: {where}")
         raise typer.Exit(stop.exit_code) from None
     if summary is None:  # another worker's to tell
         return
     if as_json:
         typer.echo(json.dumps(summary))
     else:
-        _say(
+        say(
             console,
             f"done in {summary['seconds']:.0f} s: top-1 {summary['top1']:.2%} on {summary['images']} images "
             f"in {summary['checkpoint']} (best epoch {summary['best_top1']:.2%}); metrics in {out}",
@@ -123,7 +93,8 @@ def _train(
     from runtime.data.source import View, open_source, require_classes
     from runtime.device.environment import native_noise_to, temporary_log
     from runtime.device.world import join, processes
-    from runtime.recipe.read import check_against_data, is_recipe_path, load_recipe, named_model, remarks
+    from runtime.recipe.read import check_against_data, decays_all, is_recipe_path, load_recipe, named_model
+    from runtime.recipe.read import remarks as remarks_on
     from runtime.run.directory import LAST, LOG, open_run, require_free
     from runtime.training.finetune import starting_point
     from runtime.training.resume import find, reopen_run, require_same
@@ -134,31 +105,33 @@ def _train(
     own = tuple(s for s in sets if not is_recipe_path(s))
     spec = spec if spec is not None else named_model(plan)
     model = _model(spec, plan.model_sets(), own)
-    _say(console, f"cmt train {model.name}  recipe {plan.recipe}  data {data}  out {out}")
-    for line in remarks(plan, model.lineage):
-        _say(console, line)
+    say(console, f"cmt train {model.name}  recipe {plan.recipe}  data {data}  out {out}")
+    for line in remarks_on(plan, model.lineage):
+        say(console, line)
     source = open_source(data, View.of(model, plan.data.eval_crop), augment=plan.augment, group=plan.data)
     for note in source.notes:
-        _say(console, note)
+        say(console, note)
     if len(source.classes) != model.classes and not any(s.split("=")[0].strip() == "classes" for s in own):
-        _say(console, f"classes {model.classes} → {len(source.classes)}, as the data has")
+        say(console, f"classes {model.classes} → {len(source.classes)}, as the data has")
         model = _model(spec, {**plan.model_sets(), "classes": len(source.classes)}, own)
     require_classes(source, model.classes)
     graph = build(model)  # shape errors before the run directory is touched
     workers = processes(distributed)
     check_against_data(plan, source.train_size, workers)
     check_against_model(plan, graph)
+    decays_all(plan, model.profile_values)
     if point is None:
+        if not overwrite:
+            require_free(out)
         for line in starting_point(plan, graph).says:
-            _say(console, line)
-    if point:
+            say(console, line)
+    else:
         require_same(point, model, graph.fingerprint, plan, source, workers)
-        require_fit(out / LAST, graph, point.checkpoint.arrays)
-    elif not overwrite:
-        require_free(out)
+        require_fit(out / LAST, graph, point.checkpoint)
     with contextlib.ExitStack() as stack:
         # all that can be wrong was looked at: whoever fails now fails before any worker waits for another
         world = join(plan.device, distributed)
+        _require_device(plan, out)
         if world.first:
             reopen_run(out, point) if point else open_run(out, overwrite)
         facts = {"version": __version__, "spec": graph.fingerprint, "recipe": plan.resolved()}
@@ -174,37 +147,49 @@ def _train(
         return summary if world.first else None
 
 
+def _require_device(plan: Recipe, out: Path) -> None:
+    """CMT-701 or CMT-804 unless the device is there and computes in the recipe's precision; nothing in `out` yet."""
+    from cmt_dsl.lower.mindspore.process import prepare
+    from runtime.device.environment import native_noise_to, set_device, temporary_log
+    from runtime.recipe.precision import require_precision
+
+    prepare(out)  # where MindSpore is to leave its failure dumps, once there is a run
+    with temporary_log("train") as log, native_noise_to(log):
+        require_precision(plan.device.amp, plan.device.amp_dtype, set_device(plan.device))
+
+
 def validate(
-    checkpoint: Annotated[Path, typer.Argument(help="A .safetensors file of a run.")],
+    checkpoint: Checkpoint,
     data: Data,
     batch: Annotated[int | None, typer.Option(min=1, help="Images at once; default: as in training.")] = None,
-    weights: Annotated[
-        Weights, typer.Option(help="The weights as they were, or their moving average.")
-    ] = Weights.raw,
+    weights: Weights = "raw",
     distributed: Distributed = None,
     as_json: Json = False,
 ) -> None:
-    """Accuracy and loss of a checkpoint on held-out images, each counted once on however many workers."""
+    """Measure accuracy and loss of a checkpoint on held-out images.
+
+    Each image counts once, on however many workers.
+    """
+    from runtime.checkpoint.load import restore
     from runtime.device.environment import native_errors, native_noise_to, temporary_log
     from runtime.device.world import join
     from runtime.recipe.schema import DeviceGroup
-    from runtime.training.validate import restore
     from runtime.training.validate import validate as run
 
-    restore(checkpoint)[0].weights(weights.value)  # a bad file is reported before MindSpore loads
-    console = _console(as_json)
-    _say(console, f"validating {checkpoint} ({weights.value} weights) on {data}")
+    restore(checkpoint)[0].weights(weights)  # a bad file is reported before MindSpore loads
+    console = console_for(as_json)
+    say(console, f"validating {checkpoint} ({weights} weights) on {data}")
     with temporary_log("validate") as log, native_noise_to(log), native_errors(log), Status(console) as now:
         world = join(DeviceGroup(), distributed)
-        found = run(checkpoint, data, batch, weights=weights.value, world=world, tell=now.tell)
+        found = run(checkpoint, data, batch, weights=weights, world=world, tell=now.tell)
     if not world.first:
         return
     if as_json:
         typer.echo(json.dumps(found))
     else:
         for bad in found["bad_images"]:
-            _say(console, f"left out: cannot read {bad}")
-        _say(
+            say(console, f"left out: cannot read {bad}")
+        say(
             console,
             f"top-1 {found['top1']:.2%}  top-5 {found['top5']:.2%}  loss {found['loss']:.4f}  "
             f"images {found['images']}",
@@ -228,13 +213,3 @@ def _yaml(text: str, path: str) -> Any:
     from cmt_dsl.spec.tree import plain
 
     return plain(parse_override(f"{path}={text}")[1])
-
-
-def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-def _console(as_json: bool) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=True) if as_json else Console(file=sys.stdout)

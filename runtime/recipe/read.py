@@ -9,6 +9,7 @@ from cmt_dsl.errors import CmtError, Place, Problem, SpecError
 from cmt_dsl.spec import check, load_document
 from cmt_dsl.spec.edit import from_value, merge, parse_override
 from cmt_dsl.spec.tree import Map, Tree, place_of
+from runtime.recipe import precision
 from runtime.recipe.augment import AugmentGroup
 from runtime.recipe.mindcv import imported, is_mindcv
 from runtime.recipe.schema import Recipe
@@ -125,8 +126,12 @@ def _contradictions(recipe: Recipe, tree: Tree) -> Iterator[Problem]:
             "recomputing is done by the graph compiler; mode pynative has none",
             "--set train.recompute=[], or --set device.mode=graph",
         )
-    if train.init is None and train.init_weights != "raw":
-        yield problem("train.init_weights", "there is no train.init to take them from", "--init CHECKPOINT")
+    for name, off in (("init_weights", "raw"), ("init_depth", False)):
+        if train.init is None and getattr(train, name) != off:
+            yield problem(f"train.{name}", "there is no train.init to take weights from", "--init CHECKPOINT")
+    if not precision.computes(device.amp, device.amp_dtype, device.target):
+        place = place_of(tree, ("device", "amp_dtype"))
+        yield Problem("CMT-804", precision.WHY, place, "device.amp_dtype", precision.HINT)
     if device.amp_dtype == "bfloat16" and device.amp == "O3":
         yield problem(
             "device.amp_dtype", "amp O3 in bfloat16: MindSpore's batch norm rejects it", "--set device.amp=O2"

@@ -90,9 +90,12 @@ class TrainGroup(Group):
         description="stages or blocks whose activations are computed again for the backward pass",
     )
     init: str | None = Field(
-        None, description="checkpoint whose weights the run starts from; null: the seed's"
+        None, description="file whose weights the run starts from, adapted; null: the seed's"
     )
     init_weights: Literal["raw", "ema"] = Field("raw", description="which weights of that checkpoint")
+    init_depth: bool = Field(
+        False, description="its stages may have other numbers of blocks: the last are left out, or start anew"
+    )
     sink: int = Field(1, ge=1, le=10_000, description="batches handed to the device at once")
     val_every: int = Field(
         1, ge=1, description="epochs between validations; the last epoch is always validated"

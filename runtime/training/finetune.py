@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cmt_dsl.errors import CmtError
-from runtime.checkpoint.file import load_checkpoint
+from runtime.checkpoint.adapt import adapt
+from runtime.checkpoint.load import load_weights
 
 if TYPE_CHECKING:
     from cmt_dsl import Graph
@@ -24,40 +26,28 @@ class Start:
 
 
 def starting_point(recipe: Recipe, graph: Graph) -> Start:
-    """Weights of `train.init`, by path and in their shapes.
+    """Weights of `train.init` adapted to `graph` as `cmt adapt` does it, with a line for each thing that was changed.
 
-    A classifier for another number of classes starts anew, and that is said. Everything else that is missing, left
-    over or of another shape is an error that lists the paths: CMT-805; 601 to 603 for the file itself.
+    Any file that `cmt convert` reads will do. CMT-805 where no rule leads to `graph`, which another depth is without
+    `train.init_depth`; those of `load_weights` for the file itself.
     """
-    if recipe.train.init is None:
+    train = recipe.train
+    if train.init is None:
         return Start()
-    from cmt_dsl.lower.weights import initial
-
-    file, which = recipe.train.init, recipe.train.init_weights
-    checkpoint = load_checkpoint(file)
-    held = checkpoint.weights(which)
-    wanted = {info.path: info.shape for info in graph.params}
-    before, now = len(checkpoint.classes), graph.output.type.sizes[-1]
-    anew, wrong = [], [f"missing {path}" for path in wanted if path not in held]
-    wrong += [f"unexpected {path}" for path in held if path not in wanted]
-    for path in (path for path in wanted if path in held):
-        has, needs = tuple(held[path].shape), wanted[path]
-        if has == needs:
-            continue
-        if path.startswith("head.") and (has[:1], needs[:1], has[1:]) == ((before,), (now,), needs[1:]):
-            anew.append(path)
-        else:
-            wrong.append(f"{path} has shape {has}, not {needs}")
-    if wrong:
-        more = f", and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+    found = load_weights(Path(train.init), which=train.init_weights)
+    try:
+        arrays, notes = adapt(found.arrays, found.graph, graph, allow_depth=train.init_depth, seed=train.seed)
+    except CmtError as error:
+        [problem] = error.problems
+        deep = problem.code == "CMT-641"
         raise CmtError(
             "CMT-805",
-            f"{file} does not fit {graph.name}: {'; '.join(wrong[:5])}{more}",
+            f"{train.init} does not fit {graph.name}: {problem.message}",
             path="train.init",
-            hint="only a classifier for another number of classes may differ; give the model that it was trained as",
-        )
-    fresh = initial(graph, recipe.train.seed) if anew else {}
-    says = [f"starting from the {which} weights of {file} (epoch {checkpoint.epoch})"]
-    if anew:
-        says.append(f"initialised anew for {now} classes instead of {before}: {', '.join(anew)}")
-    return Start({path: fresh[path] if path in anew else held[path] for path in wanted}, tuple(says))
+            hint="--set train.init_depth=true leaves out the last blocks, or starts new ones from the seed"
+            if deep
+            else "only classes, channels, size and, with train.init_depth, depth may differ",
+        ) from None
+    epoch = f", epoch {found.checkpoint.epoch}" if found.checkpoint and found.checkpoint.epoch else ""
+    says = f"starting from the {train.init_weights} weights of {train.init} ({found.model.name}{epoch})"
+    return Start(arrays, (says, *found.notes, *notes))

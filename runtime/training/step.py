@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from cmt_dsl.errors import CmtError
 from runtime.device.collectives import gradient_mean
 from runtime.device.environment import mindspore
 from runtime.device.world import SOLO, World
+from runtime.recipe.precision import require_precision
 from runtime.recipe.schema import DynamicScale, FixedScale, Recipe
 from runtime.training.average import Average
 from runtime.training.optim import make_optimizer
@@ -205,13 +205,7 @@ def in_precision(cell: nn.Cell, level: str, dtype: str = "float16") -> nn.Cell:
     """
     if level == "O0":
         return cell
-    if dtype == "bfloat16" and ms.get_context("device_target") == "CPU":
-        raise CmtError(
-            "CMT-804",
-            "bfloat16 does not run on the CPU: MindSpore has no bfloat16 convolution there",
-            path="device.amp_dtype",
-            hint="--set device.amp_dtype=float16 with a device.loss_scale, or --set device.amp=O0",
-        )
+    require_precision(level, dtype, ms.get_context("device_target"))
     mixed = amp.auto_mixed_precision(cell, level, getattr(ms, dtype))
     for _, part in cell.cells_and_names():
         if isinstance(part, nn.Softmax):

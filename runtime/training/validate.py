@@ -6,35 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cmt_dsl.errors import CmtError
-from runtime.checkpoint.file import Checkpoint, load_checkpoint
-from runtime.checkpoint.verify import require_fit
+from runtime.checkpoint.load import restore
 from runtime.data.source import View, open_source, require_classes
 from runtime.data.unreadable import LeftOut
 from runtime.device.world import SOLO, World
 from runtime.launch.pulse import Pulse
 from runtime.recipe.read import recipe_from
 from runtime.recipe.schema import DeviceGroup
-
-
-def restore(path: str | Path) -> tuple[Checkpoint, Any, Any]:
-    """(checkpoint, spec, graph) of a file whose every weight fits its spec, with no framework; CMT-6xx."""
-    from cmt_dsl import build
-    from cmt_dsl.api import load_text
-
-    checkpoint = load_checkpoint(path)
-    spec = load_text(checkpoint.spec_text, name="<checkpoint>")
-    graph = build(spec)
-    if graph.fingerprint != checkpoint.fingerprint:
-        raise CmtError(
-            "CMT-604",
-            f"{path} holds a graph {checkpoint.fingerprint[:12]}, its spec now builds "
-            f"{graph.fingerprint[:12]}",
-            hint=f"it was written by cmt-dsl {checkpoint.versions.get('cmt-dsl')}"
-            "; a block or profile has changed its meaning since",
-        )
-    require_fit(path, graph, checkpoint.arrays)
-    return checkpoint, spec, graph
 
 
 def validate(

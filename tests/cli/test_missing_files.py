@@ -27,6 +27,7 @@ MISSING: dict[str, list[list[str]]] = {
         ["cmt_nano", "--recipe", f"{GONE}.yaml", "--data", "digits", "--out", OUT],
         ["cmt_nano", "--recipe", "digits", "--data", GONE, "--out", OUT],
         ["cmt_nano", *TRAIN, "--resume"],
+        ["cmt_nano", *TRAIN, "--init", f"{GONE}.pth"],
     ],
     "validate": [[GONE, "--data", "digits"]],
     "inspect": [[GONE], [f"{GONE}.safetensors"], [GONE, "--print-spec"], [GONE, "--json"]],

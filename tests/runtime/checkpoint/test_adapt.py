@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cmt_dsl import Graph, build, features, load, pyramid, run
+from cmt_dsl import Graph, build, features, load, load_text, pyramid, run
 from cmt_dsl.errors import CmtError
 from cmt_dsl.lower.weights import initial
 from runtime.checkpoint.adapt import adapt, grids, position_bias
-from runtime.checkpoint.convert import Imported, load_weights, write_weights
+from runtime.checkpoint.convert import write_weights
+from runtime.checkpoint.load import Imported, load_weights
 from runtime.checkpoint.resample import bicubic
 from tests.cli.cmt import cmt
 from tests.golden.recorded import Recorded
+from tests.runtime.checkpoint.samples import SMALL
 
 
 def nano(**sets: Any) -> Graph:
@@ -110,6 +112,13 @@ def test_other_differences_are_refused(sets: dict[str, Any]) -> None:
     with pytest.raises(CmtError) as caught:
         adapt(initial(before, 0), before, build(load("cmt_nano", set=sets)))
     assert caught.value.code == "CMT-640"
+
+
+def test_operators_that_compute_otherwise_are_told() -> None:
+    before = load_text(SMALL)
+    after = load_text(SMALL.replace("op: batch_norm", "op: batch_norm, eps: 0.5"))
+    _, notes = adapt(initial(build(before), 0), build(before), build(after))
+    assert notes == ("batch_norm eps: 1e-05 → 0.5 (1 ×)",)
 
 
 def smooth_images(side: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from cmt_dsl.lower.numpy import run
 from runtime.checkpoint.average import average_checkpoints
 from runtime.checkpoint.compare import compare, diff_checkpoints
 from runtime.checkpoint.file import load_checkpoint, save_checkpoint
-from runtime.training.validate import restore
+from runtime.checkpoint.load import restore
 from tests.runtime.checkpoint.samples import SMALL, checkpoint_of, saved
 
 A, B = checkpoint_of(seed=1), checkpoint_of(seed=2)
@@ -25,16 +25,18 @@ A, B = checkpoint_of(seed=1), checkpoint_of(seed=2)
 def test_a_file_and_itself(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "a", A)
     found = diff_checkpoints(tmp_path / "a", tmp_path / "a")
-    assert found.equal and found.facts == {} and found.total.relative == found.total.largest == 0
-    assert found.total.equal == found.total.tensors == 219
+    assert found.equal and found.facts == {} and found.raw.total.relative == found.raw.total.largest == 0
+    assert found.raw.total.equal == found.raw.total.tensors == 219
 
 
 def test_distances_are_numpys() -> None:
     found = compare(A, B)
     a, b = (np.concatenate([c.arrays[n].reshape(-1) for n in A.arrays]).astype(np.float64) for c in (A, B))
-    np.testing.assert_allclose(found.total.relative, np.linalg.norm(a - b) / np.linalg.norm(a), rtol=1e-12)
-    assert found.total.largest == np.abs(a - b).max()
-    assert not found.equal and sum(part.tensors for part in found.parts) == 219
+    np.testing.assert_allclose(
+        found.raw.total.relative, np.linalg.norm(a - b) / np.linalg.norm(a), rtol=1e-12
+    )
+    assert found.raw.total.largest == np.abs(a - b).max()
+    assert not found.equal and sum(part.tensors for part in found.raw.parts) == 219
     assert found.facts == {"step": (67, 68)}
 
 
@@ -43,9 +45,9 @@ def test_distances_are_numpys() -> None:
 def test_only_what_changed_differs(names: set[str]) -> None:
     changed = {n: v + np.float32(0.5) if n in names else v for n, v in A.arrays.items()}
     found = compare(A, replace(A, arrays=changed), "param")
-    assert {part.part for part in found.parts if not part.same} == names
-    assert found.total.equal == 219 - len(names)
-    assert all(part.largest == pytest.approx(0.5, abs=1e-6) for part in found.parts if part.part in names)
+    assert {part.part for part in found.raw.parts if not part.same} == names
+    assert found.raw.total.equal == 219 - len(names)
+    assert all(part.largest == pytest.approx(0.5, abs=1e-6) for part in found.raw.parts if part.part in names)
 
 
 def test_what_else_differs_is_said() -> None:
@@ -54,7 +56,7 @@ def test_what_else_differs_is_said() -> None:
     facts = found.facts
     assert facts["recipe.train.epochs"] == (3, 5) and facts["spec.classes"] == (10, 7)
     assert facts["spec.profile.profile"] == ("official", "mindcv") and "fingerprint" in facts
-    parts = {part.part: part for part in found.parts}
+    parts = {part.part: part for part in found.raw.parts}
     assert parts["head"].other_shape == ("head.fc.weight", "head.fc.bias")
     assert parts["stages.1.position"].only_a == ("stages.1.position",) and not found.equal
 
@@ -63,10 +65,10 @@ def test_what_else_differs_is_said() -> None:
 def test_numbers_that_are_none(value: float, relative: float | None) -> None:
     """Equal bytes are equal, whatever they mean; a distance of or to NaN is none."""
     bad = {n: np.full_like(v, value) if n == "head.fc.bias" else v for n, v in A.arrays.items()}
-    one = compare(A, replace(A, arrays=bad)).total
+    one = compare(A, replace(A, arrays=bad)).raw.total
     assert (one.relative, one.largest, one.equal) == (relative, None, 218)
     same = compare(replace(A, arrays=bad), replace(A, arrays=dict(bad)))
-    assert same.equal and same.total.relative == 0
+    assert same.equal and same.raw.total.relative == 0
 
 
 def files(folder: Path, *seeds: int) -> list[Path]:

@@ -11,9 +11,11 @@ import pytest
 from cmt_dsl import build, load, run
 from cmt_dsl.errors import CmtError
 from cmt_dsl.lower.weights import initial
-from runtime.checkpoint.convert import Imported, load_weights, to_profile, write_weights
+from runtime.checkpoint.convert import write_weights
+from runtime.checkpoint.crossing import to_profile
 from runtime.checkpoint.file import load_checkpoint
 from runtime.checkpoint.foreign import read_foreign
+from runtime.checkpoint.load import Imported, load_weights
 from runtime.checkpoint.mindfile import read_mindspore, write_mindspore
 from runtime.checkpoint.recognise import names_of, recognise
 from runtime.checkpoint.torchwrite import write_torch

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import KIND, SEAL, load_arrays, load_checkpoint, save_arrays
-from runtime.training.validate import restore
+from runtime.checkpoint.load import restore
 from tests.runtime.checkpoint.samples import SMALL, checkpoint_of, refusal, saved
 
 FREE = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

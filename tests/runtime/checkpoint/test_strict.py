@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,9 +31,10 @@ def test_no_lenient_loader_is_called() -> None:
 
 def test_one_weight_too_few_too_many_or_odd_is_refused_wherever_weights_go() -> None:
     graph = build(load("cmt_nano"))
-    whole = checkpoint_of().arrays
+    checkpoint = checkpoint_of()
+    whole = checkpoint.arrays
     image = np.zeros((1, 3, 32, 32), np.float32)
-    require_fit("x", graph, whole)
+    require_fit("x", graph, checkpoint)
     run(graph, whole, image)
     odd = [
         {k: v for k, v in whole.items() if k != "head.fc.bias"},
@@ -42,7 +44,9 @@ def test_one_weight_too_few_too_many_or_odd_is_refused_wherever_weights_go() -> 
     ]
     for arrays in odd:
         with pytest.raises(CmtError, match="CMT-604"):
-            require_fit("x", graph, arrays)
+            require_fit("x", graph, replace(checkpoint, arrays=arrays))
+        with pytest.raises(CmtError, match=r"ema:.*CMT-604"):
+            require_fit("x", graph, replace(checkpoint, ema=arrays))
         with pytest.raises(CmtError, match="CMT-402"):
             run(graph, arrays, image)
 

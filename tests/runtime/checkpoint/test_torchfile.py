@@ -59,7 +59,9 @@ def test_a_training_checkpoint_is_data() -> None:
 
 def test_the_choice_between_model_and_average_is_said() -> None:
     taken, asked = read_foreign(DATA / "run.pth"), read_foreign(DATA / "run.pth", "model_ema")
-    assert taken.notes == ("took 'model'; the file also holds model_ema (--weights)",) and not asked.notes
+    assert taken.notes == ("took 'model'; the file also holds model_ema",)
+    assert asked.notes == ("took 'model_ema'; the file also holds model",)
+    same(read_foreign(DATA / "run.pth", "ema").arrays, asked.arrays)
     np.testing.assert_allclose(asked.arrays["weight"], taken.arrays["weight"] + 1, rtol=1e-6)
     assert taken.arrays["num_batches_tracked"] == 1
 

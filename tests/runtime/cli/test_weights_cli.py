@@ -10,7 +10,8 @@ import pytest
 
 from cmt_dsl import build, features, load, pyramid, run
 from cmt_dsl.lower.weights import initial
-from runtime.checkpoint.convert import Imported, write_weights
+from runtime.checkpoint.convert import write_weights
+from runtime.checkpoint.load import Imported
 from tests.cli.cmt import cmt
 
 MODEL = load("cmt_nano", set={"input.channels": 1})

@@ -74,6 +74,8 @@ def test_contradictions(override: str, path: str) -> None:
         ),
         ("train.ema={decay: 1}", "CMT-111", "train.ema.decay", "less than 1"),
         ("train.init_weights=ema", "CMT-801", "train.init_weights", "no train.init"),
+        ("train.init_depth=true", "CMT-801", "train.init_depth", "no train.init"),
+        ("device={target: CPU, amp: O2, amp_dtype: bfloat16}", "CMT-804", "device.amp_dtype", "on the CPU"),
         ("device={amp: O3, amp_dtype: bfloat16}", "CMT-801", "device.amp_dtype", "batch norm"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Starting from another run's weights: strict, but for the classifier; no framework needed."""
+"""Starting from other weights: adapted as `cmt adapt` does it and told, or refused; no framework needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ import pytest
 from cmt_dsl import Graph, build, load
 from cmt_dsl.errors import CmtError
 from cmt_dsl.lower.weights import initial
+from runtime.checkpoint.adapt import adapt
+from runtime.checkpoint.convert import write_weights
 from runtime.checkpoint.file import Checkpoint, load_checkpoint, save_checkpoint
+from runtime.checkpoint.load import Imported
 from runtime.recipe.read import load_recipe
 from runtime.training.finetune import Start, starting_point
 from tests.runtime.training.small import SETS
@@ -51,7 +54,10 @@ def started(file: Path, graph: Graph, *sets: str) -> Start:
 
 def test_the_same_model_starts_from_exactly_these_weights(file: Path) -> None:
     start = started(file, graph_with())
-    assert start.arrays is not None and start.says == (f"starting from the raw weights of {file} (epoch 3)",)
+    assert start.arrays is not None and start.says == (
+        f"starting from the raw weights of {file} (cmt_nano, epoch 3)",
+        "took 'raw'; the file also holds ema",
+    )
     for path, value in initial(graph_with(), 5).items():
         np.testing.assert_array_equal(start.arrays[path], value)
     averaged = started(file, graph_with(), "train.init_weights=ema").arrays
@@ -63,7 +69,7 @@ def test_a_classifier_for_other_classes_starts_anew_and_is_named(file: Path) -> 
     graph = graph_with(classes=3)
     start = started(file, graph, "train.seed=8")
     assert start.arrays is not None
-    assert start.says[1] == "initialised anew for 3 classes instead of 10: head.fc.weight, head.fc.bias"
+    assert start.says[2:] == ("head.fc: 10 → 3 classes, initialised anew",)
     for path, value in start.arrays.items():
         seed = 8 if path.startswith("head.fc.") else 5
         np.testing.assert_array_equal(value, initial(graph, seed)[path])
@@ -72,11 +78,10 @@ def test_a_classifier_for_other_classes_starts_anew_and_is_named(file: Path) -> 
 @pytest.mark.parametrize(
     ("sets", "says"),
     [
-        ({"stages.0.depth": 3}, "missing stages.0.blocks.2."),
-        ({"stages.0.depth": 1}, "unexpected stages.0.blocks.1."),
+        ({"stages.0.depth": 3}, "stages.0 has 2 blocks, the new model 3"),
+        ({"stages.0.depth": 1}, "stages.0 has 2 blocks, the new model 1"),
         ({"head.args.width": 24}, "head.conv.weight has shape (16, 16, 1, 1), not (24, 16, 1, 1)"),
         ({"stem.args.width": 16}, "stem.conv1.weight has shape"),
-        ({"input.size": 32}, "stages.0.position has shape"),
     ],
 )
 def test_any_other_difference_is_refused_by_path(file: Path, sets: dict[str, Any], says: str) -> None:
@@ -84,6 +89,38 @@ def test_any_other_difference_is_refused_by_path(file: Path, sets: dict[str, Any
         started(file, graph_with(**sets))
     [problem] = found.value.problems
     assert problem.code == "CMT-805" and says in problem.message and problem.path == "train.init"
+
+
+def test_size_channels_and_depth_when_asked_are_adapted_as_by_the_verb(file: Path) -> None:
+    graph = graph_with(**{"input.size": [32, 16], "input.channels": 1, "stages.0.depth": 3})
+    start = started(file, graph, "train.init_depth=true", "train.seed=8")
+    said = "; ".join(start.says)
+    for words in (
+        "stages.0: 2 → 3 blocks",
+        "3 → 1 input channels, summed",
+        "stages.1.position: interpolated",
+    ):
+        assert words in said
+    before = graph_with()
+    expected, notes = adapt(initial(before, 5), before, graph, allow_depth=True, seed=8)
+    assert start.arrays is not None and start.says[2:] == notes
+    for path, value in expected.items():
+        np.testing.assert_array_equal(start.arrays[path], value)
+
+
+def test_a_converted_file_and_an_official_one_will_do(tmp_path: Path) -> None:
+    """A run starts from weights of the official code, native or as they are; nothing of a run is needed in them."""
+    model = load("cmt_nano")
+    graph = build(model)
+    arrays = initial(graph, 5)
+    weights = Imported(model, graph, arrays, "test", (), {})
+    after = build(load("cmt_nano", set={"classes": 3, "input.size": 64}))
+    for name, to in (("w.safetensors", "native"), ("w.pth", "official")):
+        write_weights(tmp_path / name, weights, to)
+        start = started(tmp_path / name, after)
+        assert start.arrays is not None and {p.path for p in after.params} == start.arrays.keys()
+        np.testing.assert_array_equal(start.arrays["stem.conv1.weight"], arrays["stem.conv1.weight"])
+        assert start.says[0] == f"starting from the raw weights of {tmp_path / name} (cmt_nano)"
 
 
 def test_a_missing_file_and_missing_averages_are_errors(file: Path) -> None:

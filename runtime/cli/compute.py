@@ -1,0 +1,143 @@
+"""The verbs that compute with weights: run, features."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runtime.cli.options import Data, Json, Overwrite, Weights, WeightsFile, require_free
+
+if TYPE_CHECKING:
+    from runtime.checkpoint.compute import Compute
+    from runtime.checkpoint.load import Imported
+
+
+class Backend(str, Enum):
+    """What computes."""
+
+    mindspore = "mindspore"
+    numpy = "numpy"
+
+
+def run(
+    checkpoint: WeightsFile,
+    input: Annotated[Path, typer.Option(help="Images: a .npy of float32, n × channels × height × width.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Logits: a .npy of float32, n × classes.")],
+    backend: Annotated[Backend, typer.Option(help="What computes.")] = Backend.mindspore,
+    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
+    weights: Weights = "raw",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Compute the logits of float32 images, for comparing numbers.
+
+    No augmentation, no normalisation.
+    """
+    import numpy as np
+
+    from runtime.checkpoint.compute import in_batches, read_images
+    from runtime.checkpoint.load import load_weights
+
+    require_free(out, overwrite, checkpoint, input)
+    found = load_weights(checkpoint, which=weights)
+    images = read_images(input, found.graph)
+    with _computing(found, (), backend) as compute:
+        logits = np.concatenate([values[0] for values in in_batches(compute, images, batch)])
+    _save_array(out, logits)
+    facts = {"checkpoint": str(checkpoint), "model": found.model.name, "weights": found.which, "backend": backend.value, "out": str(out),
+             "shape": list(logits.shape), "largest": float(np.abs(logits).max())}  # fmt: skip
+    text = (
+        f"{out}: logits {list(logits.shape)} of {found.model.name}'s {found.which} weights by {backend.value}"
+    )
+    typer.echo(json.dumps(facts) if as_json else "\n".join([*found.notes, text]))
+
+
+def features(
+    checkpoint: WeightsFile,
+    data: Data,
+    out: Annotated[Path, typer.Option("-o", "--out", help="A .npz: one array a path, labels, classes.")],
+    at: Annotated[list[str] | None, typer.Option(help="A stage, stem or head. Default: all stages.")] = None,
+    pool: Annotated[bool, typer.Option("--pool", help="Average each map: n × channels.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many images.")] = None,
+    backend: Annotated[
+        Backend, typer.Option(help="What computes; numpy gives any block or operator.")
+    ] = Backend.mindspore,
+    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
+    weights: Weights = "raw",
+    overwrite: Overwrite = False,
+    as_json: Json = False,
+) -> None:
+    """Compute feature maps of held-out images at chosen places."""
+    import numpy as np
+
+    from cmt_dsl import pyramid
+    from runtime.atomic import write_atomically
+    from runtime.checkpoint.load import load_weights
+    from runtime.data.source import View, open_source
+    from runtime.recipe.read import recipe_from
+
+    require_free(out, overwrite, checkpoint)
+    found = load_weights(checkpoint, which=weights)
+    paths = tuple(at or pyramid(found.graph))
+    for path in paths:
+        found.graph.output_of(path)  # an unknown one is reported before anything is computed
+    recipe = found.checkpoint.recipe if found.checkpoint else {}
+    group = recipe_from(recipe).data if recipe else None  # converted weights bring none
+    source = open_source(data, View.of(found.model, group.eval_crop if group else None), group=group)
+    count = min(limit if limit is not None else source.val_size, source.val_size)
+    kept: dict[str, list[Any]] = {path: [] for path in paths}
+    labels: list[Any] = []
+    with _computing(found, paths, backend) as compute:
+        for part in source.val(min(batch, count)):
+            rows = min(part.count, count - sum(map(len, labels)))
+            for path, value in zip(paths, compute(part.images), strict=True):
+                kept[path].append(
+                    value[:rows].mean(axis=(2, 3)) if pool and value.ndim == 4 else value[:rows]
+                )
+            labels.append(part.labels[:rows])
+            if not as_json:
+                typer.echo(f"\r{sum(map(len, labels))} of {count} images", nl=False, err=True)
+            if sum(map(len, labels)) == count:
+                break
+    if not as_json:
+        typer.echo("", err=True)
+    arrays = {path: np.concatenate(values) for path, values in kept.items()}
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays, labels=np.concatenate(labels), classes=np.array(source.classes))  # pyright: ignore
+    write_atomically(out, buffer.getbuffer())
+    shapes = {path: list(value.shape) for path, value in arrays.items()}
+    facts = {"checkpoint": str(checkpoint), "model": found.model.name, "weights": found.which, "out": str(out),
+             "shapes": shapes}  # fmt: skip
+    text = f"{out}: {', '.join(f'{path} {shape}' for path, shape in shapes.items())}, by the {found.which} weights"
+    typer.echo(json.dumps(facts) if as_json else "\n".join([*found.notes, text]))
+
+
+@contextlib.contextmanager
+def _computing(found: Imported, paths: tuple[str, ...], backend: Backend) -> Iterator[Compute]:
+    """The function that computes; MindSpore's noise goes to a log and its errors become messages."""
+    from runtime.checkpoint.compute import computer
+
+    if backend is Backend.numpy:
+        yield computer(found.graph, found.arrays, paths, "numpy")
+        return
+    from runtime.device.environment import native_errors, native_noise_to, temporary_log
+
+    with temporary_log("run") as log, native_noise_to(log), native_errors(log):
+        yield computer(found.graph, found.arrays, paths)
+
+
+def _save_array(path: Path, array: Any) -> None:
+    import numpy as np
+
+    from runtime.atomic import write_atomically
+
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    write_atomically(path, buffer.getbuffer())

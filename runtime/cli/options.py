@@ -1,0 +1,63 @@
+"""Options and arguments that several verbs take, said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cmt_dsl.errors import CmtError
+
+Spec = Annotated[str, typer.Argument(metavar="SPEC", help="Model: a shipped name or a YAML file.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="PATH=VALUE", help="Change the model, e.g. stages.2.depth=20. Repeatable."),
+]
+RunSets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="PATH=VALUE",
+        help="Change the model (classes=10) or the recipe (train.epochs=5). Repeatable.",
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON value on stdout; progress goes to stderr.")
+]
+Data = Annotated[
+    str,
+    typer.Option(
+        help="'digits', or a folder: train/CLASS/*.jpg and val/CLASS/*.jpg, CIFAR's binary files, or "
+        "train.mindrecord and val.mindrecord."
+    ),
+]
+Distributed = Annotated[
+    bool | None,
+    typer.Option(
+        "--distributed/--no-distributed",
+        help="Be one of msrun's workers, or run alone. Default: as started.",
+        show_default=False,
+    ),
+]
+Checkpoint = Annotated[Path, typer.Argument(metavar="CKPT", help="A .safetensors checkpoint, e.g. of a run.")]
+WeightsFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A checkpoint, or any file that `cmt convert` reads.")
+]
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        metavar="raw|ema",
+        help="The weights as trained, or their moving average; of a .pth also by key.",
+    ),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is there.")]
+
+
+def require_free(out: Path, overwrite: bool, *sources: Path) -> None:
+    """CMT-637 if `out` is one of the sources, or is there and may not be replaced."""
+    if any(out.resolve() == source.resolve() for source in sources):
+        raise CmtError("CMT-637", f"{out} is the file that is read", hint="choose another -o")
+    if out.exists() and not overwrite:
+        raise CmtError("CMT-637", f"{out} is already there", hint="add --overwrite, or choose another -o")
