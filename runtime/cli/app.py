@@ -11,7 +11,7 @@ import typer
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import checkpoints, data, diff, draw, launch, recipe, spec, train, weights
+from runtime.cli import checkpoints, data, diff, draw, launch, predict, recipe, spec, train, weights
 from runtime.cli import report as reports
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ app.command("launch")(launch.launch)
 for verb in ("inspect", "verify", "average"):
     app.command(verb)(getattr(checkpoints, verb))
 app.command("report")(reports.report)
+app.command("predict")(predict.predict)
 app.add_typer(recipe.app, name="recipe")
 
 

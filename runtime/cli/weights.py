@@ -234,13 +234,20 @@ def _computing(found: Imported, paths: tuple[str, ...], backend: Backend) -> Ite
     """The function that computes; MindSpore's noise goes to a log and its errors become messages."""
     from runtime.checkpoint.compute import computer
 
+    with quietly(backend):
+        yield computer(found.graph, found.arrays, paths, backend.value)
+
+
+@contextlib.contextmanager
+def quietly(backend: Backend) -> Iterator[None]:
+    """While it lasts MindSpore's noise goes to a log and its errors become messages; NumPy makes none."""
     if backend is Backend.numpy:
-        yield computer(found.graph, found.arrays, paths, "numpy")
+        yield
         return
     from runtime.device.environment import native_errors, native_noise_to, temporary_log
 
     with temporary_log("run") as log, native_noise_to(log), native_errors(log):
-        yield computer(found.graph, found.arrays, paths)
+        yield
 
 
 def _save_array(path: Path, array: Any) -> None:
