@@ -5,17 +5,18 @@ function chipOf(run) {
   return make("i", { class: "chip", style: { "--ink": colourOf(run) } });
 }
 
-/** Rows of {key, values, differs}; differences are marked where there are several runs. */
+/** Rows of {key, values, differs}; of settings the differences are marked where there are several runs. */
 function comparison(rows, label, exact) {
+  const marked = several && exact;
   const names = data.runs.map((run, i) => make("th", { scope: "col" }, several && chipOf(i), run.name));
   const body = rows.map(({ key, values, differs }) =>
     make(
       "tr",
-      { class: several && differs ? "differs" : null },
+      { class: marked && differs ? "differs" : null },
       make(
         "th",
         { scope: "row" },
-        several && differs && make("span", { class: "mark", title: "the runs differ" }, "≠"),
+        marked && differs && make("span", { class: "mark", title: "the runs differ" }, "≠"),
         key,
       ),
       values.map((value) => make("td", {}, value ?? "–")),
@@ -72,7 +73,7 @@ function results() {
 
 function settings() {
   const section = at("settings");
-  const only = make("input", { type: "checkbox", id: "only", onchange: show });
+  const only = make("input", { type: "checkbox", id: "only", checked: several, onchange: show });
   const lists = [
     ["Recipe", data.recipe],
     ["Environment", data.environment],
