@@ -7,4 +7,4 @@ import os
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 os.environ.setdefault("GLOG_v", "3")
 
-from tests.chromium import browser, see  # noqa: E402, F401
+from tests.chromium import browser, see  # noqa: F401

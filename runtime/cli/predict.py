@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runtime.cli.computing import Backend, quietly
 from runtime.cli.train import Weights
-from runtime.cli.weights import Backend, quietly
 
 if TYPE_CHECKING:
     from runtime.predict.predict import Predicted
@@ -20,7 +20,8 @@ def predict(
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Files, folders or patterns.")],
     top: Annotated[int, typer.Option(min=1, help="Classes an image.")] = 5,
     html: Annotated[
-        Path | None, typer.Option(help="Also a page with heat maps: what each place added to a class's logit.")
+        Path | None,
+        typer.Option(help="Also a page with heat maps: what each place added to a class's logit."),
     ] = None,
     weights: Annotated[
         Weights, typer.Option(help="The weights as they were, or their moving average.")
@@ -28,7 +29,7 @@ def predict(
     backend: Annotated[Backend, typer.Option(help="What computes.")] = Backend.mindspore,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, heat maps too.")] = False,
 ) -> None:
-    """The likeliest classes of images; exit code 1 if one could not be read, which is then left out and named."""
+    """The likeliest classes of images; one that cannot be read is named and left out, with exit code 1."""
     from runtime.atomic import write_atomically
     from runtime.checkpoint.convert import load_weights
     from runtime.predict.gather import expand

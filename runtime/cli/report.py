@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime.cli.weights import Backend, quietly
+from runtime.cli.computing import Backend, quietly
 
 if TYPE_CHECKING:
     from runtime.report.predictions import Predictions
@@ -24,7 +24,9 @@ def report(
     ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="For the page: look at these held-out images once with each run's best checkpoint."),
+        typer.Option(
+            help="For the page: look at these held-out images once with each run's best checkpoint."
+        ),
     ] = None,
     backend: Annotated[Backend, typer.Option(help="What computes then.")] = Backend.mindspore,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summaries as a JSON list.")] = False,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cmt_dsl.errors import CmtError
+from runtime.cli.computing import Backend, quietly
 
 if TYPE_CHECKING:
     from runtime.checkpoint.compute import Compute
@@ -41,13 +42,6 @@ class Names(str, Enum):
     official = "official"
     mindcv = "mindcv"
     own = "own"
-
-
-class Backend(str, Enum):
-    """What computes."""
-
-    mindspore = "mindspore"
-    numpy = "numpy"
 
 
 def convert(
@@ -236,18 +230,6 @@ def _computing(found: Imported, paths: tuple[str, ...], backend: Backend) -> Ite
 
     with quietly(backend):
         yield computer(found.graph, found.arrays, paths, backend.value)
-
-
-@contextlib.contextmanager
-def quietly(backend: Backend) -> Iterator[None]:
-    """While it lasts MindSpore's noise goes to a log and its errors become messages; NumPy makes none."""
-    if backend is Backend.numpy:
-        yield
-        return
-    from runtime.device.environment import native_errors, native_noise_to, temporary_log
-
-    with temporary_log("run") as log, native_noise_to(log), native_errors(log):
-        yield
 
 
 def _save_array(path: Path, array: Any) -> None:

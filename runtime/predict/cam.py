@@ -1,11 +1,12 @@
 """Class activation maps (Zhou et al. 2016): a logit as a sum over positions, exactly and without gradients.
 
-Where a head ends in global average pooling, dropout and one linear layer, the logit of class c is
+Where a head ends in global average pooling and linear layers (dropout between them does nothing here), these are
+one affine map (w, bias) of the pooled features, and the logit of class c is
 
     logit_c = bias_c + Σ_p heat_c(p),   heat_c(p) = w_c · x(p) / positions,
 
-x(p) being the pooled map at position p. So the map says what each position added to the logit, not what would have
-happened without it: by attention and convolutions x(p) has seen far more of the image than that position.
+x(p) being the map that is pooled, at position p. So the heat says what each position added to the logit, not what
+would have happened without it: by attention and convolutions x(p) has seen far more of the image than p.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 
 from cmt_dsl import Graph
 from cmt_dsl.errors import CmtError
+from cmt_dsl.ir import Node
 from cmt_dsl.ir.graph import above
 from runtime.checkpoint.compute import Arrays, computer
 
@@ -27,37 +29,41 @@ PASSED = ("dropout", "identity")
 
 @dataclass(frozen=True)
 class Tail:
-    """How a head ends: the node whose map is pooled, and the linear layer after it."""
+    """How a head ends: the node whose map is pooled, and the linear layers after it, in order."""
 
     map: str
-    linear: str
-    bias: bool
+    layers: tuple[Node, ...]
+
+    def affine(self, weights: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """The layers as one: (weight [classes, c], bias [classes]), float64."""
+        matrix = weights[f"{self.layers[0].path}.weight"].astype(np.float64)
+        bias = _bias(self.layers[0], weights)
+        for layer in self.layers[1:]:
+            following = weights[f"{layer.path}.weight"].astype(np.float64)
+            matrix, bias = following @ matrix, following @ bias + _bias(layer, weights)
+        return matrix, bias
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Logits [n, classes] float64; `features` [n, c, h, w] is what the pooling reads, None where the head has no such tail."""
+    """Logits [n, classes] float64; `features` [n, c, h, w] is what the pooling reads, None without a `tail`."""
 
     logits: np.ndarray
     features: np.ndarray | None
 
 
 def tail(graph: Graph) -> Tail:
-    """The end of the head; CMT-834 if it is not pooling, then one linear layer."""
-    node = graph.output
-    while node.op.kind in PASSED:
+    """The end of the head; CMT-834 if it is not pooling, then linear layers."""
+    node, layers = graph.output, list[Node]()
+    while node.op.kind in (*PASSED, "linear"):
+        layers += [node] if node.op.kind == "linear" else []
         node = graph.by_path[node.inputs[0]]
-    linear = node
-    if linear.op.kind == "linear":
-        node = graph.by_path[linear.inputs[0]]
-        while node.op.kind in PASSED:
-            node = graph.by_path[node.inputs[0]]
-        if node.op.kind == "global_avg_pool":
-            return Tail(node.inputs[0], linear.path, any(p.name == "bias" for p in linear.params))
+    if node.op.kind == "global_avg_pool" and layers:
+        return Tail(node.inputs[0], tuple(reversed(layers)))
     raise CmtError(
         "CMT-834",
-        f"{graph.name} has no class activation map: its head does not end in pooling and one linear layer, "
-        f"but in {node.op.kind} ({node.path})",
+        f"{graph.name} has no class activation map: before its last linear layers stands {node.op.kind} "
+        f"({node.path}), not global average pooling",
         path=node.path,
     )
 
@@ -65,8 +71,8 @@ def tail(graph: Graph) -> Tail:
 def answerer(graph: Graph, weights: Arrays, backend: str) -> Callable[[np.ndarray], Answer]:
     """A function from images [n, c, h, w] to their answer.
 
-    With a `tail`, the backend computes up to the pooled map, and this module the mean and the linear layer, so that the
-    heat and the logits are of one computation.
+    With a `tail`, the backend computes up to the pooled map, and this module the mean and the linear layers in
+    float64, so that the heat and the logits are of one computation.
     """
     try:
         end = tail(graph)
@@ -76,10 +82,11 @@ def answerer(graph: Graph, weights: Arrays, backend: str) -> Callable[[np.ndarra
     body = up_to_map(graph, end.map)
     compute = computer(body, {p.path: weights[p.path] for p in body.params}, (), backend)
 
+    matrix, bias = end.affine(weights)
+
     def answer(images: np.ndarray) -> Answer:
         features = compute(images)[0]
-        logits = features.mean(axis=(2, 3), dtype=np.float64) @ weights[f"{end.linear}.weight"].T.astype(np.float64)
-        return Answer(logits + weights[f"{end.linear}.bias"] if end.bias else logits, features)
+        return Answer(features.mean(axis=(2, 3), dtype=np.float64) @ matrix.T + bias, features)
 
     return answer
 
@@ -93,7 +100,12 @@ def up_to_map(graph: Graph, path: str) -> Graph:
     return dataclasses.replace(cut, scopes=kept)
 
 
-def heat(graph: Graph, weights: Arrays, features: np.ndarray, target: int) -> np.ndarray:
-    """[h, w] float64 of one image's map [c, h, w]: what each position adds to the logit of class `target`."""
-    row = weights[f"{tail(graph).linear}.weight"][target].astype(np.float64)
+def heat(features: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """What each position of one image's map [c, h, w] adds to the logit of the class with weights `row`: [h, w]."""
     return np.einsum("chw,c->hw", features.astype(np.float64), row) / features[0].size
+
+
+def _bias(layer: Node, weights: Arrays) -> np.ndarray:
+    if any(p.name == "bias" for p in layer.params):
+        return weights[f"{layer.path}.bias"].astype(np.float64)
+    return np.zeros(layer.type.sizes[0])

@@ -19,7 +19,7 @@ from runtime.data.transforms import pixels
 
 @dataclass(frozen=True)
 class Image:
-    """A file that was read: `values` [c, h, w] float32 for the model, `seen` uint8 [h, w, 3] the same for people."""
+    """A file that was read: `values` [c, h, w] float32 for the model, `seen` uint8 [h, w, 3] for people."""
 
     name: str
     values: np.ndarray
@@ -29,7 +29,7 @@ class Image:
 def expand(words: Sequence[str]) -> list[Path]:
     """Files in order, each once: a directory gives its images (those below it too), a pattern what it matches.
 
-    CMT-832 if a directory or a pattern gives none. A file that is named is taken whatever its ending, also if it is not there.
+    CMT-832 if a directory or a pattern gives none. A file that is named is taken as it is, also if it is not there.
     """
     found: dict[Path, None] = {}
     for word in words:
@@ -39,7 +39,8 @@ def expand(words: Sequence[str]) -> list[Path]:
         elif path.exists() or not glob.has_magic(word):
             some = [path]
         else:
-            some = sorted(p for text in glob.glob(word, recursive=True) if (p := Path(text)).is_file())
+            matches = map(Path, glob.glob(word, recursive=True))  # noqa: PTH207  absolute patterns too
+            some = sorted(p for p in matches if p.is_file())
         if not some:
             kind = "the folder" if path.is_dir() else "the pattern"
             hint = "images end in " + ", ".join(EXTENSIONS)
@@ -51,7 +52,7 @@ def expand(words: Sequence[str]) -> list[Path]:
 def reader(view: View, trained_on: str) -> Callable[[Path], Image]:
     """What reads a file through the transforms of validation, as they were where the model was trained.
 
-    It raises ValueError or OSError for a file that cannot be read. CMT-506 for a model of other channels than 1 or 3.
+    It raises ValueError or OSError for a file that cannot be read. CMT-506 unless the channels are 1 or 3.
     """
     if trained_on == Digits.name:
         digits = Digits(view, None)

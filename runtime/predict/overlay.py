@@ -16,14 +16,16 @@ def enlarged(seen: np.ndarray) -> np.ndarray:
 
 
 def overlay(seen: np.ndarray, heat: np.ndarray, strongest: float) -> np.ndarray:
-    """uint8 [h, w, 3] under the map [h', w'], enlarged bilinearly; |heat| of `strongest` is the fullest colour."""
+    """uint8 [h, w, 3] under the map [h', w'], enlarged bilinearly; |heat| = `strongest` is the fullest colour."""
     from PIL import Image
     from PIL.Image import Resampling
 
     share = np.clip(heat / strongest, -1, 1) if strongest > 0 else np.zeros_like(heat)
     size = (seen.shape[1], seen.shape[0])
     wide = np.asarray(Image.fromarray(share.astype(np.float32)).resize(size, Resampling.BILINEAR))[..., None]
-    grey = seen.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)  # colours would mix with the map's
+    grey = seen.astype(np.float32) @ np.array(
+        [0.299, 0.587, 0.114], np.float32
+    )  # colours would mix with the map's
     colour = np.where(wide > 0, np.float32(WARM), np.float32(COLD))
     alpha = np.abs(wide) * OPAQUE
     mixed = grey[..., None] * (1 - alpha) + colour * alpha

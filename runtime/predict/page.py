@@ -18,7 +18,9 @@ MAPS = 3  # classes of which a map is shown
 
 def predict_page(title: str, facts: dict[str, Any], found: Predicted) -> str:
     """The page as HTML text. `facts` are shown under the title, in order."""
-    css = "\n".join([template("theme.css"), report_file("report.css"), report_file("tables.css"), own("predict.css")])
+    css = "\n".join(
+        [template("theme.css"), report_file("report.css"), report_file("tables.css"), own("predict.css")]
+    )
     js = program(template("theme.js"), report_file("elements.js"), own("predict.js"))
     data = {
         "title": title,

@@ -51,7 +51,7 @@ class Prediction:
 
 @dataclass
 class Predicted:
-    """All images: what was answered, what could not be read, and why there are no heat maps, if there are none."""
+    """What was answered, what could not be read, and why there are no heat maps, if there are none."""
 
     predictions: list[Prediction] = field(default_factory=list)
     bad: list[tuple[str, str]] = field(default_factory=list)
@@ -83,10 +83,9 @@ def predict(
     view = View.of(found.model, recipe_from(recipe).data.eval_crop if recipe else None)
     read = reader(view, found.checkpoint.source if found.checkpoint else "")
     names, result, batch = class_names(found), Predicted(), min(BATCH, len(paths))
-    bias = np.zeros(len(names))
+    matrix, bias = np.zeros((len(names), 1)), np.zeros(len(names))
     try:
-        end = tail(found.graph)
-        bias = arrays[f"{end.linear}.bias"] if end.bias else bias
+        matrix, bias = tail(found.graph).affine(arrays)
     except CmtError as error:
         result.no_heat = error.problems[0].message
     answer = None
@@ -100,7 +99,9 @@ def predict(
                 result.bad.append((printable(str(path)), reason))
         if images:
             answer = answer if answer is not None else answerer(found.graph, arrays, backend)
-            shown = images + images[:1] * (batch - len(images))  # one shape, so that one compiled graph serves all
+            shown = images + images[:1] * (
+                batch - len(images)
+            )  # one shape, so that one compiled graph serves all
             given = answer(np.stack([image.values for image in shown]))
             chances = softmax(given.logits)
             for row, image in enumerate(images):
@@ -112,7 +113,7 @@ def predict(
                         names[c],
                         float(given.logits[row, c]),
                         float(chances[row, c]),
-                        None if maps is None else heat(found.graph, arrays, maps, c),
+                        None if maps is None else heat(maps, matrix[c]),
                         float(bias[c]),
                     )
                     for c in order

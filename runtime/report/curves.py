@@ -1,4 +1,4 @@
-"""The numbers of metrics.jsonl as curves over epochs, unchanged; one definition for the page and the picture."""
+"""The numbers of metrics.jsonl as curves over epochs, unchanged, for the page and the picture."""
 
 from __future__ import annotations
 

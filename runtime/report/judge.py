@@ -1,4 +1,4 @@
-"""A run's best checkpoint on every held-out image, once: what confusion matrices and hardest images are made of."""
+"""A run's best checkpoint on every held-out image, once, for confusion matrices and hardest images."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ LONGEST = 112  # pixels of an image that is shown
 
 
 def predictions_of(
-    folder: Path, data: str, *, backend: str = "mindspore", progress: Callable[[int, int], object] | None = None
+    folder: Path,
+    data: str,
+    *,
+    backend: str = "mindspore",
+    progress: Callable[[int, int], object] | None = None,
 ) -> tuple[Predictions, bool]:
-    """Those of the run's best checkpoint (or its last, where no epoch was validated), and whether they were there already.
+    """Those of the run's best checkpoint (its last, where no epoch was validated), and whether they were known.
 
-    They are evaluated where `predictions.json` is not of this checkpoint, these weights and `data`, and then kept
-    there. `progress` is told how many of how many images are done. CMT-831 for a run without a checkpoint.
+    They are evaluated where `predictions.json` is not of this checkpoint, these weights and `data`, then kept. `progress` is told how many of how many images are done. CMT-831 for a run without a checkpoint.
     """
     from runtime.checkpoint.compute import computer
     from runtime.recipe.read import recipe_from
@@ -56,7 +59,7 @@ def predictions_of(
 
 
 def better_weights(checkpoint: Checkpoint) -> str:
-    """"raw" or "ema": which of them the epoch's validation found better, for a best epoch is the best of either."""
+    """Which of "raw" and "ema" the epoch's validation found better, for a best epoch is the best of either."""
     raw, ema = (checkpoint.metrics.get(key) for key in ("top1", "ema_top1"))
     return "ema" if checkpoint.ema is not None and ema is not None and (raw is None or ema > raw) else "raw"
 
@@ -67,7 +70,7 @@ def judge(
     batch: int,
     progress: Callable[[int, int], object] | None = None,
 ) -> Predictions:
-    """Rows of every readable held-out image; the `HARDEST` with the least probability of their class, and samples.
+    """Rows of every readable held-out image; pictures of the `HARDEST` and of samples.
 
     Images are kept only while they may be shown, so that memory does not grow with the data.
     """
@@ -96,7 +99,9 @@ def judge(
             top = tuple((int(c), round(float(chances[row, c]), 6)) for c in order[row, :TOP])
             seen = (name, top, pixels[row].copy())
             if wanted:
-                (heapq.heappush if len(hardest) < HARDEST else heapq.heapreplace)(hardest, (-own, -index, seen))
+                (heapq.heappush if len(hardest) < HARDEST else heapq.heapreplace)(
+                    hardest, (-own, -index, seen)
+                )
             if sampled:
                 samples.append((index, seen))
         if progress:

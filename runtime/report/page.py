@@ -14,9 +14,7 @@ from runtime.run.record import Record
 _SCRIPTS = ("elements.js", "scale.js", "chart.js", "tables.js", "predictions.js", "report.js")
 
 
-def report_page(
-    runs: Sequence[Record], names: Sequence[str], predicted: Sequence[Predictions | None]
-) -> str:
+def report_page(runs: Sequence[Record], names: Sequence[str], predicted: Sequence[Predictions | None]) -> str:
     """The page as HTML text; `predicted` has None for a run whose predictions nobody has asked for."""
     css = "\n".join([template("theme.css"), own("report.css"), own("tables.css")])
     js = program(template("theme.js"), *(own(name) for name in _SCRIPTS))

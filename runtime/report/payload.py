@@ -47,7 +47,13 @@ def payload(
                 "factor": chart.factor,
                 "log": chart.log,
                 "lines": [
-                    {"run": index, "label": line.label, "key": line.key, "style": line.style, "points": _finite(points)}
+                    {
+                        "run": index,
+                        "label": line.label,
+                        "key": line.key,
+                        "style": line.style,
+                        "points": _finite(points),
+                    }
                     for index, lines in enumerate(each)
                     for line, points in lines
                 ],
@@ -155,7 +161,8 @@ def _predictions(of: dict[str, Any], found: Predictions | None, name: str) -> di
     return {
         "facts": facts,
         "images": len(found.rows),
-        "stale": of["best_epoch"] is not None and facts.get("epoch") != of["best_epoch"],
+        "stale": (of["best_epoch"] is not None and facts.get("epoch") != of["best_epoch"])
+        or facts.get("fingerprint") != of["fingerprint"],
         "best_epoch": of["best_epoch"],
         "classes": list(found.classes),
         "counts": counts,

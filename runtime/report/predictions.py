@@ -10,8 +10,8 @@ from typing import Any
 
 from cmt_dsl.errors import CmtError
 from runtime.atomic import write_atomically
+from runtime.run.record import PREDICTIONS
 
-FILE = "predictions.json"
 KIND = "cmt-dsl predictions"
 FORMAT = 1
 
@@ -30,7 +30,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Predictions:
-    """Rows (true class, guess, probability of the guess, probability of the true class) in the order of the data.
+    """Rows (true class, guess, probability of the guess, of the true class) in the order of the data.
 
     `facts` says which checkpoint, weights, data and backend they are of.
     """
@@ -57,7 +57,7 @@ class Predictions:
 
 def write_predictions(folder: Path, found: Predictions) -> Path:
     """predictions.json in the run's folder; CMT-606."""
-    path = folder / FILE
+    path = folder / PREDICTIONS
     data = {"kind": KIND, "format": FORMAT, **asdict(found)}
     write_atomically(path, json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
     return path
@@ -65,7 +65,7 @@ def write_predictions(folder: Path, found: Predictions) -> Path:
 
 def read_predictions(folder: Path) -> Predictions | None:
     """Those of a run, or None if it has none; CMT-830 for a file that does not hold what it should."""
-    path = folder / FILE
+    path = folder / PREDICTIONS
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:

@@ -11,7 +11,7 @@ LOSSLESS = 48  # pixels of the longer side up to which PNG is small
 
 
 def data_url(pixels: np.ndarray, longest: int) -> str:
-    """uint8 [h, w, 3] as PNG, or as JPEG where that is smaller; made smaller if a side is above `longest` pixels."""
+    """uint8 [h, w, 3], made smaller if a side is above `longest`, as PNG up to LOSSLESS pixels, else as JPEG."""
     from PIL import Image
     from PIL.Image import Resampling
 

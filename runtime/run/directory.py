@@ -21,12 +21,12 @@ from runtime.atomic import link_atomically, remove_leftovers
 from runtime.checkpoint.file import Checkpoint, save_arrays, save_checkpoint
 from runtime.run.board import TB, Board
 from runtime.run.pace import Pace, peak_memory
-from runtime.run.record import METRICS, STATES, SUMMARY, write_summary
+from runtime.run.record import METRICS, PREDICTIONS, STATES, SUMMARY, write_summary
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 LOG, OPTIMIZER, MODEL = "mindspore.log", "last.optimizer.safetensors", "model.py"
 PREVIOUS = "previous.optimizer.safetensors"
-OWN = (METRICS, LAST, BEST, OPTIMIZER, PREVIOUS, LOG, MODEL, SUMMARY)
+OWN = (METRICS, LAST, BEST, OPTIMIZER, PREVIOUS, LOG, MODEL, SUMMARY, PREDICTIONS)
 EPOCHS = "epoch-*.safetensors"
 STATE_KIND = "cmt-dsl optimizer state"
 

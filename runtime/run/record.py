@@ -10,7 +10,7 @@ from typing import Any
 from cmt_dsl.errors import CmtError
 from runtime.atomic import write_atomically
 
-METRICS, SUMMARY = "metrics.jsonl", "summary.json"
+METRICS, SUMMARY, PREDICTIONS = "metrics.jsonl", "summary.json", "predictions.json"
 STATES = {"end": "complete", "stopped": "stopped", "failed": "failed"}
 
 
@@ -37,7 +37,7 @@ def read_run(folder: str | Path) -> Record:
     """The run in `folder`; CMT-812 if there is none. A half-written last line is left out."""
     path = Path(folder) / METRICS
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError as error:
         hint = "a run's directory is what cmt train had as --out"
         raise CmtError("CMT-812", f"cannot read {path}: {error.strerror}", hint=hint) from None

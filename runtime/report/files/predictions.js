@@ -149,7 +149,9 @@ function predictionsOf(found) {
   const what = `${facts.checkpoint} (epoch ${facts.epoch}, ${facts.weights} weights)`;
   const of = `${what} on ${facts.data}, by ${facts.backend}`;
   const top1 = `${percent(facts.top1, 2)} top-1 of ${plural(found.images, "image")}`;
-  const stale = `The run's best epoch is now ${found.best_epoch}: these are of epoch ${facts.epoch}.`;
+  const moved = `of epoch ${facts.epoch}, the best is now ${found.best_epoch}`;
+  const why = facts.epoch === found.best_epoch ? "of another model" : moved;
+  const stale = `Stale: ${why}. Take them anew with --data.`;
   return [
     make("p", { class: "note" }, `${of}: ${top1}.`),
     found.stale && make("p", { class: "warning" }, stale),

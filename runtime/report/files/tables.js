@@ -73,11 +73,12 @@ function results() {
 
 function settings() {
   const section = at("settings");
-  const only = make("input", { type: "checkbox", id: "only", checked: several, onchange: show });
   const lists = [
     ["Recipe", data.recipe],
     ["Environment", data.environment],
   ];
+  const count = lists.flatMap(([, rows]) => rows).filter((row) => row.differs).length;
+  const only = make("input", { type: "checkbox", id: "only", checked: several && count > 0, onchange: show });
   const shown = make("div", { class: several ? null : "columns" });
   function show() {
     const blocks = lists.map(([title, rows]) => {
@@ -87,7 +88,6 @@ function settings() {
     });
     shown.replaceChildren(...blocks);
   }
-  const count = lists.flatMap(([, rows]) => rows).filter((row) => row.differs).length;
   const choice = make("label", { class: "choice" }, only, ` only the ${plural(count, "difference")}`);
   section.append(make("h2", { id: "settings-title" }, "Settings"), several ? choice : "", shown);
   show();

@@ -17,7 +17,7 @@ from runtime.checkpoint.file import Checkpoint, load_arrays, load_checkpoint
 from runtime.run.board import TB
 from runtime.run.directory import BEST, LAST, OPTIMIZER, Keeper, Metrics, clear_epochs, open_run
 from runtime.run.pace import Pace
-from runtime.run.record import read_run, summary
+from runtime.run.record import PREDICTIONS, read_run, summary
 
 ROOT = Path(__file__).parents[3]
 META: dict[str, Any] = {
@@ -194,6 +194,7 @@ def test_overwriting_clears_everything(tmp_path: Path) -> None:
     folder = open_run(tmp_path / "r", overwrite=False)
     epoch(Metrics(folder, **META), 1, 0.5)
     keep(Keeper(folder, 1), 1, 0.5)
+    (folder / PREDICTIONS).write_text("of other weights")
     assert epochs(folder) and (folder / TB).is_dir()
     open_run(folder, overwrite=True)
     assert [p.name for p in folder.iterdir()] == ["metrics.jsonl"]
@@ -228,6 +229,12 @@ def test_report_has_mindcvs_columns_from_the_files_alone(tmp_path: Path) -> None
     found = json.loads(cmt("a", "d", "--json", cwd=tmp_path).stdout)
     assert [f["run"] for f in found] == ["a", "d"] and found[0]["best_top1"] == 0.8315
     assert found[1]["best_top1"] is None and math.isclose(found[1]["compile_seconds"], 1210)
+
+
+def test_a_line_of_metrics_ends_with_a_newline_alone(tmp_path: Path) -> None:
+    folder = open_run(tmp_path / "r", overwrite=False)
+    Metrics(folder, **{**META, "model": "a\u2028b\x85c"})
+    assert read_run(folder).meta["model"] == "a\u2028b\x85c"
 
 
 @pytest.mark.parametrize("text", [None, "", "nonsense\n[1]\n"])
