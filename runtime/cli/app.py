@@ -11,7 +11,7 @@ import typer
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import checkpoints, data, diff, draw, launch, predict, recipe, spec, train, weights
+from runtime.cli import checkpoints, data, diff, doctor, draw, launch, predict, recipe, spec, train, weights
 from runtime.cli import report as reports
 
 app = typer.Typer(
@@ -27,12 +27,13 @@ for verb in ("list_", "check", "show", "cost", "resolve", "schema", "compile_"):
     app.command(verb.rstrip("_"))(getattr(spec, verb))
 for verb in ("draw", "compare"):
     app.command(verb)(getattr(draw, verb))
-for verb in ("train", "validate", "doctor"):
+for verb in ("train", "validate"):
     app.command(verb)(getattr(train, verb))
 app.command("diff")(diff.diff)
 for verb in ("convert", "adapt", "run", "features"):
     app.command(verb)(getattr(weights, verb))
 app.add_typer(data.app)
+app.command("doctor")(doctor.doctor)
 app.command("launch")(launch.launch)
 for verb in ("inspect", "verify", "average"):
     app.command(verb)(getattr(checkpoints, verb))

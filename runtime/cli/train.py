@@ -1,4 +1,4 @@
-"""The verbs `train`, `validate` and `doctor`; registered and reported on by `runtime.cli`."""
+"""The verbs `train` and `validate`; registered and reported on by `runtime.cli`."""
 
 from __future__ import annotations
 
@@ -56,9 +56,11 @@ class Weights(str, Enum):
 def train(
     recipe: Annotated[str, typer.Option(help="Recipe: a shipped name, or a YAML file (ours or MindCV's).")],
     data: Data,
-    out: Annotated[Path, typer.Option(help="Directory of the run.")],
     spec: Annotated[
         str | None, typer.Argument(help="Model: a shipped name or a YAML file; default: the recipe's.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Directory of the run; default: runs/SPEC-RECIPE.", show_default=False)
     ] = None,
     set: Sets = None,
     overwrite: Annotated[
@@ -77,6 +79,8 @@ def train(
     from runtime.run.interrupt import Stopped, Watch
 
     console = _console(as_json)
+    if out is None:
+        out = Path("runs") / "-".join(Path(name).stem for name in (spec, recipe) if name is not None)
     if resume and overwrite:
         raise typer.BadParameter("--resume continues a run, --overwrite replaces it: give one of them")
     sets = (*(set or ()), *(() if init is None else (f"train.init={json.dumps(str(init))}",)))
@@ -204,29 +208,6 @@ def validate(
             f"top-1 {found['top1']:.2%}  top-5 {found['top5']:.2%}  loss {found['loss']:.4f}  "
             f"images {found['images']}",
         )
-
-
-def doctor(as_json: Json = False) -> None:
-    """What this machine has, what is wrong with it, and the fix. Exit code 1 if something fails."""
-    from runtime.device.doctor import doctor as look
-    from runtime.device.environment import native_noise_to, temporary_log
-
-    console = _console(as_json)
-    with temporary_log("doctor") as log, native_noise_to(log):
-        rows = look()
-    if as_json:
-        typer.echo(json.dumps([row._asdict() for row in rows]))
-    else:
-        from rich.markup import escape
-        from rich.table import Table
-
-        table = Table("", "name", "value", "fix", box=None, pad_edge=False)
-        marks = {"ok": "[green]ok[/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
-        for row in rows:
-            table.add_row(marks[row.state], row.name, escape(row.value), escape(row.fix))
-        console.print(table)
-    if any(row.state == "fail" for row in rows):
-        raise typer.Exit(1)
 
 
 def _model(spec: str, sets: dict[str, Any], overrides: tuple[str, ...]) -> Any:

@@ -18,6 +18,7 @@ from runtime.data.order import shuffled_draws
 from runtime.data.source import WHOLE, Bad, Batch, Shard, View
 from runtime.data.stages import Stages, eval_stages, through, train_stages
 from runtime.data.transforms import pixels
+from runtime.device.world import processes
 from runtime.recipe.augment import AugmentGroup
 from runtime.recipe.schema import DataGroup
 
@@ -82,7 +83,7 @@ class Pictures:
                 f"the model reads {self.view.channels} channels, images give 3 (or 1, as grey)",
                 hint="--set input.channels=3",
             )
-        cores = os.cpu_count() or 1
+        cores = _cores()
         self.workers = cores if self.group.workers is None else min(self.group.workers, cores)
 
     @property
@@ -171,6 +172,13 @@ class Pictures:
                     hint="repair or remove that file, or leave out some bad ones: --set data.max_bad=N; "
                     "`cmt data check` lists all",
                 )
+
+
+def _cores() -> int:
+    """Processors for this process: those it is bound to, else its part of all where workers share the machine."""
+    everything = os.cpu_count() or 1
+    mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else everything
+    return mine if mine < everything else max(1, everything // processes(None))
 
 
 def _show(

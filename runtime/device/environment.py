@@ -127,7 +127,7 @@ def set_device(device: object) -> str:
     target = device.target  # type: ignore[attr-defined]
     modes = {"graph": ms.GRAPH_MODE, "pynative": ms.PYNATIVE_MODE}
     try:
-        if target != "auto":
+        if target not in ("auto", ms.get_context("device_target")):  # refused once a kernel has run
             ms.set_device(target)
         ms.set_context(mode=modes[device.mode])  # type: ignore[attr-defined]
         if device.jit_level is not None:  # type: ignore[attr-defined]

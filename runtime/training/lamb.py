@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
-
 from runtime.device.environment import mindspore
-from runtime.training.optim import per_parameter, scalar
+from runtime.training.optim import Moments
 
 ms = mindspore()
-from mindspore import Parameter, ParameterTuple, Tensor, nn, ops  # noqa: E402
+from mindspore import ops  # noqa: E402
 
 _adapt = ops.MultitypeFuncGraph("lamb_adapt")
 
@@ -46,37 +42,13 @@ def _adapt_one(beta1, rest1, beta2, rest2, c1, c2, lr, eps, decay, decayed, fact
     return ops.depend(True, ops.depend(done, ops.assign(v, second)))
 
 
-class Lamb(nn.Cell):
+class Lamb(Moments):
     """w -= lr * |w| / |u| * u, u = m̂ / (sqrt(v̂) + eps) + decay * w (You et al. 2019, algorithm 2, bias-corrected).
 
     The trust ratio |w| / |u| is taken per tensor, and 1 where either norm is 0. Parameters that do not decay (norms,
     biases) take AdamW's step, as in the authors' code. Composed of basic operators: MindSpore's Lamb does not run on
-    the CPU. construct(gradients, lr [] f32) -> bool; `decayed` and `factors` as in AdamW.
+    the CPU. construct(gradients, lr [] f32) -> bool;
     """
-
-    def __init__(
-        self,
-        parameters: Sequence[Parameter],
-        decayed: Sequence[bool],
-        factors: Sequence[float] | None = None,
-        *,
-        beta1: float,
-        beta2: float,
-        eps: float,
-        weight_decay: float,
-    ):
-        super().__init__(auto_prefix=False)
-        self.weights = ParameterTuple(parameters)
-        self.decayed, self.factors = per_parameter(parameters, decayed, factors)
-        self.m = self.weights.clone(prefix="lamb.m", init="zeros")
-        self.v = self.weights.clone(prefix="lamb.v", init="zeros")
-        # 1 - beta^t by recurrence, for its digits at small t
-        self.c1 = Parameter(Tensor(0.0, ms.float32), name="lamb.c1", requires_grad=False)
-        self.c2 = Parameter(Tensor(0.0, ms.float32), name="lamb.c2", requires_grad=False)
-        self.beta1, self.rest1 = scalar(beta1), scalar(1 - np.float32(beta1))
-        self.beta2, self.rest2 = scalar(beta2), scalar(1 - np.float32(beta2))
-        self.eps, self.decay = scalar(eps), scalar(weight_decay)
-        self.each = ops.HyperMap()
 
     def construct(self, gradients, lr):
         c1 = self.c1 * self.beta1 + self.rest1
@@ -103,7 +75,3 @@ class Lamb(nn.Cell):
         )
         ok = ops.depend(ok, ops.assign(self.c1, c1))
         return ops.depend(ok, ops.assign(self.c2, c2))
-
-    def carried(self) -> list[Parameter]:
-        """What it carries from step to step."""
-        return [*self.m, *self.v, self.c1, self.c2]

@@ -35,15 +35,10 @@ def _update_one(kernel, beta1, beta2, lr, eps, decay, decayed, factor, weight, m
     return ops.depend(True, kernel(weight, m, v, rate, beta1, beta2, eps, share, gradient))
 
 
-class AdamW(nn.Cell):
-    """w -= lr * (m̂ / (sqrt(v̂) + eps) + decay * w), with m̂ = m / (1 - beta1^t), v̂ = v / (1 - beta2^t).
+class Moments(nn.Cell):
+    """What optimisers with two moments per weight carry: m and v, and c = 1 - beta^t for their bias correction.
 
-    MindSpore's fused kernel AdamWeightDecay leaves the bias correction out, so it is folded into the numbers the
-    kernel is given: with c1 = 1 - beta1^t and c2 = 1 - beta2^t,
-    lr' = lr sqrt(c2) / c1, eps' = eps sqrt(c2), decay' = decay c1 / sqrt(c2). One kernel per tensor, any device.
-
-    construct(gradients, lr [] f32) -> bool. `decayed[i]` says whether parameter i is subject to weight decay;
-    `factors[i]` multiplies its learning rate, and with it its decay.
+    `decayed[i]` says whether parameter i is subject to weight decay; `factors[i]` multiplies its learning rate.
     """
 
     def __init__(
@@ -58,21 +53,38 @@ class AdamW(nn.Cell):
         weight_decay: float,
     ):
         super().__init__(auto_prefix=False)
+        name = type(self).__name__.lower()
         self.weights = ParameterTuple(parameters)
         self.decayed, self.factors = per_parameter(parameters, decayed, factors)
-        self.m = self.weights.clone(prefix="adamw.m", init="zeros")
-        self.v = self.weights.clone(prefix="adamw.v", init="zeros")
-        self.steps = Parameter(Tensor(0, ms.int32), name="adamw.steps", requires_grad=False)
-        # c = 1 - beta^t by recurrence: 1 - beta**t in float32 would lose five digits at t = 1.
-        # The kernel weighs gradients with a float32 1 - beta; the same number here cancels its rounding
-        self.c1 = Parameter(Tensor(0.0, ms.float32), name="adamw.c1", requires_grad=False)
-        self.c2 = Parameter(Tensor(0.0, ms.float32), name="adamw.c2", requires_grad=False)
+        self.m = self.weights.clone(prefix=f"{name}.m", init="zeros")
+        self.v = self.weights.clone(prefix=f"{name}.v", init="zeros")
+        # by recurrence: 1 - beta**t in float32 would lose five digits at t = 1.
+        # Gradients are weighed with a float32 1 - beta; the same number here cancels its rounding
+        self.c1 = Parameter(Tensor(0.0, ms.float32), name=f"{name}.c1", requires_grad=False)
+        self.c2 = Parameter(Tensor(0.0, ms.float32), name=f"{name}.c2", requires_grad=False)
         self.beta1, self.rest1 = scalar(beta1), scalar(1 - np.float32(beta1))
         self.beta2, self.rest2 = scalar(beta2), scalar(1 - np.float32(beta2))
         self.eps, self.decay = scalar(eps), scalar(weight_decay)
-        self.kernel = ops.AdamWeightDecay()
         self.each = ops.HyperMap()
-        self.one = Tensor(1, ms.int32)
+
+    def carried(self) -> list[Parameter]:
+        """What it carries from step to step."""
+        return [*self.m, *self.v, self.c1, self.c2]
+
+
+class AdamW(Moments):
+    """w -= lr * (m̂ / (sqrt(v̂) + eps) + decay * w), with m̂ = m / (1 - beta1^t), v̂ = v / (1 - beta2^t).
+
+    MindSpore's fused kernel AdamWeightDecay leaves the bias correction out, so it is folded into the numbers the
+    kernel is given: with c1 = 1 - beta1^t and c2 = 1 - beta2^t,
+    lr' = lr sqrt(c2) / c1, eps' = eps sqrt(c2), decay' = decay c1 / sqrt(c2). One kernel per tensor, any device.
+
+    construct(gradients, lr [] f32) -> bool.
+    """
+
+    def __init__(self, *parameters: Any, **rates: float):
+        super().__init__(*parameters, **rates)
+        self.kernel = ops.AdamWeightDecay()
 
     def construct(self, gradients, lr):
         c1 = self.c1 * self.beta1 + self.rest1
@@ -96,12 +108,7 @@ class AdamW(nn.Cell):
             gradients,
         )
         ok = ops.depend(ok, ops.assign(self.c1, c1))
-        ok = ops.depend(ok, ops.assign(self.c2, c2))
-        return ops.depend(ok, ops.assign_add(self.steps, self.one))
-
-    def carried(self) -> list[Parameter]:
-        """What it carries from step to step."""
-        return [*self.m, *self.v, self.steps, self.c1, self.c2]
+        return ops.depend(ok, ops.assign(self.c2, c2))
 
 
 def per_parameter(

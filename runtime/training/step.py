@@ -222,8 +222,8 @@ def in_precision(cell: nn.Cell, level: str, dtype: str = "float16") -> nn.Cell:
 def train_step(net: nn.Cell, graph: Any, recipe: Recipe, decay_all: bool, world: World = SOLO) -> TrainStep:
     """The step Cell for `net` (as `in_precision` returned it) whose parameters are described by `graph`.
 
-    In a world of several workers gradients are averaged over them before anything looks at them. CMT-801 or CMT-803 where the recipe names parts that
-    the model does not have.
+    In a world of several workers gradients are averaged over them before anything looks at them. CMT-801 or CMT-803 where
+    the recipe names parts that the model does not have.
     """
     from cmt_dsl.lower.weights import canonical_names
 

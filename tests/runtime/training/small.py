@@ -28,7 +28,7 @@ def small(**sets: Any) -> Graph:
 class Trained:
     """`graph` under the digits recipe with `sets`: `step(times)` on the same random batch."""
 
-    def __init__(self, graph: Graph, *sets: str, batch: int = 8, reducer: Any = None):
+    def __init__(self, graph: Graph, *sets: str, batch: int = 8):
         from cmt_dsl import to_cell
         from runtime.device.environment import set_device
         from runtime.recipe.read import load_recipe
@@ -39,7 +39,7 @@ class Trained:
         set_device(device)
         self.cell = to_cell(graph, seed=0)
         self.net = in_precision(self.cell, device.amp, device.amp_dtype)
-        self.train_step = train_step(self.net, graph, self.recipe, False, reducer)
+        self.train_step = train_step(self.net, graph, self.recipe, False)
         rng = np.random.default_rng(1)
         self.images = rng.normal(size=(batch, *graph.input.type.sizes)).astype(np.float32)
         self.targets = np.eye(10, dtype=np.float32)[rng.integers(0, 10, batch)]

@@ -203,7 +203,7 @@ def test_an_infinite_loss_ends_a_run_unless_a_scale_explains_it() -> None:
 
     seen: list[float] = []
     for scaled in (True, False):
-        ledger = Ledger(seen.append, scaled=scaled)
+        ledger = Ledger(seen.append, lambda count, losses: None, scaled=scaled)
         ledger.waiting = [(_Read(value), _Read(True)) for value in (2.0, np.inf, 1.0)]
         ledger.read()
         assert ledger.losses == [2.0, 1.0] and ledger.skipped == int(scaled)

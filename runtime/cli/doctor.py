@@ -1,0 +1,34 @@
+"""The verb `doctor`."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import typer
+
+from runtime.cli.spec import Json
+
+
+def doctor(as_json: Json = False) -> None:
+    """What this machine has, what is wrong with it, and the fix. Exit code 1 if something fails."""
+    from rich.console import Console
+
+    from runtime.device.doctor import doctor as look
+    from runtime.device.environment import native_noise_to, temporary_log
+
+    with temporary_log("doctor") as log, native_noise_to(log):
+        rows = look()
+    if as_json:
+        typer.echo(json.dumps([row._asdict() for row in rows]))
+    else:
+        from rich.markup import escape
+        from rich.table import Table
+
+        table = Table("", "name", "value", "fix", box=None, pad_edge=False)
+        marks = {"ok": "[green]ok[/]", "warn": "[yellow]warn[/]", "fail": "[red]fail[/]"}
+        for row in rows:
+            table.add_row(marks[row.state], row.name, escape(row.value), escape(row.fix))
+        Console(file=sys.stdout).print(table)
+    if any(row.state == "fail" for row in rows):
+        raise typer.Exit(1)
