@@ -16,7 +16,7 @@ from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import save_checkpoint
 from runtime.cli.app import app
 from runtime.report.curves import points
-from runtime.report.judge import HARDEST, SAMPLES, better_weights, predictions_of
+from runtime.report.judge import HARDEST, SAMPLES, better_weights, judge, predictions_of
 from runtime.report.payload import payload
 from runtime.report.plot import curves_picture
 from runtime.report.predictions import Predictions, read_predictions
@@ -135,6 +135,29 @@ def test_predictions_are_made_once_for_a_checkpoint(judged: tuple[Path, Predicti
     assert not known and {row[1] for row in other.rows} == {7} and other.facts["epoch"] == 4
     assert data_of(folder)["predictions"][0]["stale"]  # the metrics still say 3
     save_checkpoint(folder / BEST, checkpoint_of())
+
+
+def test_the_images_that_are_shown_have_their_own_names(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from runtime.data.source import View, open_source
+    from runtime.recipe.schema import DataGroup
+
+    for split in ("train", "val"):
+        for shade, name in enumerate("abcde"):
+            (tmp_path / split / "xy"[shade % 2]).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (64, 48), (50 * shade,) * 3).save(
+                tmp_path / split / "xy"[shade % 2] / f"{name}.png"
+            )
+    (tmp_path / "val" / "x" / "c.png").write_bytes(b"nothing")
+    source = open_source(str(tmp_path), View(3, 64, 64, 1.0), group=DataGroup(max_bad=1))
+    found = judge(lambda images: np.stack([images.mean((1, 2, 3)), 0 * images[:, 0, 0, 0]], 1), source, 2)
+    assert [row[0] for row in found.rows] == [0, 0, 1, 1] and found.facts["bad_images"] == 1
+    samples = [s for s in found.shown if s.why == "sample"]
+    assert [Path(s.name).name for s in samples] == ["a.png", "e.png", "b.png", "d.png"]
+    hardest = [Path(s.name).name for s in found.shown if s.why == "hardest"]
+    assert hardest == ["a.png", "d.png", "b.png", "e.png"]  # black in x, light grey in y are wrong
+    assert all(s.image.startswith("data:image/jpeg;base64,") for s in found.shown)
 
 
 @pytest.mark.mindspore

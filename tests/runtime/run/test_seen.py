@@ -18,6 +18,7 @@ from runtime.run.board import TB
 from runtime.run.directory import BEST, LAST, OPTIMIZER, Keeper, Metrics, clear_epochs, open_run
 from runtime.run.pace import Pace
 from runtime.run.record import PREDICTIONS, read_run, summary
+from runtime.run.table import columns
 
 ROOT = Path(__file__).parents[3]
 META: dict[str, Any] = {
@@ -89,6 +90,17 @@ def test_summary_is_there_from_the_first_epoch_on(tmp_path: Path) -> None:
     assert found["peak_memory"] > 2**20 and not list(folder.glob(".*"))
     log.write("failed", step=12, reason="loss is not finite")
     assert json.loads((folder / "summary.json").read_text())["state"] == "failed"
+
+
+def test_the_best_of_raw_and_averaged_weights_is_the_best(tmp_path: Path) -> None:
+    log = Metrics(open_run(tmp_path / "r", overwrite=False), **META)
+    told = {"train_loss": 1.0, "lr": 0.1, "top5": 0.9, "ema_top5": 0.95}
+    for number, (raw, averaged) in enumerate([(0.5, 0.1), (0.6, 0.7), (0.7, 0.7)], 1):
+        log.write("epoch", epoch=number, step=4 * number, top1=raw, ema_top1=averaged, **told)
+    found = summary(read_run(tmp_path / "r"))
+    assert (found["best_epoch"], found["best_weights"], found["best_top1"]) == (2, "ema", 0.7)
+    assert found["best_top5"] == 0.95 and found["last_top1"] == 0.7
+    assert columns(found)["weight"] == "best.safetensors (epoch 2, ema)"
 
 
 def test_workers_but_the_first_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
