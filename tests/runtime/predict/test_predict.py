@@ -162,7 +162,7 @@ def test_the_page_shows_each_class_s_map(see: Any, model: Path, folder: Path, tm
     assert article.locator("img").nth(1).get_attribute("src") != source
     said = article.locator(".sight p").nth(1).inner_text().replace("−", "-").replace(",", " ").split()
     assert float(said[3]) == pytest.approx(float(said[6]) + float(said[8]), abs=0.0015)
-    assert all(page.eval_on_selector_all("img", "all => all.map(i => i.complete && i.naturalWidth > 0)"))
+    page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth > 0)")
     assert seen.quiet()
 
 

@@ -53,6 +53,7 @@ def test_values_are_read_off_by_pointer_and_keyboard(see: Any, page_of_two: str)
 def test_the_values_below_a_chart_are_exact(see: Any, page_of_two: str) -> None:
     seen = see(page_of_two)
     seen.page.click("summary >> nth=0")
+    seen.page.wait_for_selector(".numbers")
     rows = seen.page.eval_on_selector_all(
         ".numbers tr", "rows => rows.map(row => [...row.children].map(cell => cell.textContent))"
     )
