@@ -13,6 +13,7 @@ from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
 from runtime.cli import checkpoints, data, diff, doctor, draw, launch, predict, recipe, spec, train, weights
 from runtime.cli import report as reports
+from runtime.cli.terminal import patient
 
 app = typer.Typer(
     name="cmt",
@@ -29,14 +30,15 @@ for verb in ("draw", "compare"):
     app.command(verb)(getattr(draw, verb))
 for verb in ("train", "validate"):
     app.command(verb)(getattr(train, verb))
-app.command("diff")(diff.diff)
+app.command("diff")(patient(diff.diff))
 for verb in ("convert", "adapt", "run", "features"):
-    app.command(verb)(getattr(weights, verb))
+    app.command(verb)(patient(getattr(weights, verb)))
 app.add_typer(data.app)
 app.command("doctor")(doctor.doctor)
 app.command("launch")(launch.launch)
-for verb in ("inspect", "verify", "average"):
-    app.command(verb)(getattr(checkpoints, verb))
+app.command("inspect")(checkpoints.inspect)
+for verb in ("verify", "average"):
+    app.command(verb)(patient(getattr(checkpoints, verb)))
 app.command("report")(reports.report)
 app.command("predict")(predict.predict)
 app.add_typer(recipe.app, name="recipe")

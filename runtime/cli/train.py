@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cmt_dsl import __version__
+from runtime.cli.terminal import Status
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -193,9 +194,9 @@ def validate(
     restore(checkpoint)[0].weights(weights.value)  # a bad file is reported before MindSpore loads
     console = _console(as_json)
     _say(console, f"validating {checkpoint} ({weights.value} weights) on {data}")
-    with temporary_log("validate") as log, native_noise_to(log), native_errors(log):
+    with temporary_log("validate") as log, native_noise_to(log), native_errors(log), Status(console) as now:
         world = join(DeviceGroup(), distributed)
-        found = run(checkpoint, data, batch, weights=weights.value, world=world)
+        found = run(checkpoint, data, batch, weights=weights.value, world=world, tell=now.tell)
     if not world.first:
         return
     if as_json:

@@ -18,6 +18,7 @@ from runtime.data.order import shuffled_draws
 from runtime.data.source import WHOLE, Bad, Batch, Shard, View
 from runtime.data.stages import Stages, eval_stages, through, train_stages
 from runtime.data.transforms import pixels
+from runtime.data.unreadable import too_many
 from runtime.device.world import processes
 from runtime.recipe.augment import AugmentGroup
 from runtime.recipe.schema import DataGroup
@@ -165,13 +166,7 @@ class Pictures:
                 continue
             self.bad.append(bad)
             if len(self.bad) > most:
-                count = f" (bad image {len(self.bad)}, data.max_bad is {most})" if most else ""
-                raise CmtError(
-                    "CMT-503",
-                    f"cannot read {bad.name}: {bad.reason}{count}",
-                    hint="repair or remove that file, or leave out some bad ones: --set data.max_bad=N; "
-                    "`cmt data check` lists all",
-                )
+                raise too_many(bad, len(self.bad), most)
 
 
 def _cores() -> int:

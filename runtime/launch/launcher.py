@@ -42,6 +42,7 @@ class Launcher:
         self._plan, self._show = plan, show
         self._health = Health(patience)
         self._asked: int | None = None
+        self._nobody = False  # a signal came before any worker could take it
         self._family: dict[int, psutil.Process] = {}
         self._tail = Tail(plan.log(plan.ranks[0]))
 
@@ -82,6 +83,8 @@ class Launcher:
             time.sleep(LOOK)
             now = time.monotonic()
             self._meet(msrun.pid)
+            if self._nobody:
+                break
             for line in self._tail.lines():
                 self._show(line)
                 told = now
@@ -178,8 +181,7 @@ class Launcher:
                 reached = True
                 with contextlib.suppress(OSError):
                     os.kill(sight.beat.pid, number)
-        if not reached:
-            self._kill()
+        self._nobody = not reached
 
     def _kill(self) -> None:
         for process in self._family.values():

@@ -56,8 +56,8 @@ def randaugment(r: Reading) -> None:
     """The policy, or the colour jitter that MindCV does in its stead."""
     text, jitter = r.values["auto_augment"], r.values["color_jitter"]
     if text is None:
-        if jitter not in (0, [0, 0, 0]):  # MindCV jitters colours only where it has no auto_augment
-            r.refuse("color_jitter", "there is no colour jitter", "write color_jitter: 0.0")
+        if jitter not in (None, 0, [0, 0, 0]):  # MindCV jitters colours only where it has no auto_augment
+            colours(r, jitter)
         return
     policy, *pieces = text.split("-")
     parts = {m[1]: m[2] for piece in pieces if (m := PIECE.match(piece))}
@@ -82,6 +82,35 @@ def randaugment(r: Reading) -> None:
             ("increasing", "inc" in parts),
         ):
             r.put(f"augment.randaugment.{name}", value, "auto_augment")
+
+
+def colours(r: Reading, jitter: object) -> None:
+    """One reach for brightness, contrast and saturation, or one for each, and hue."""
+    reaches = jitter if isinstance(jitter, list) else [jitter] * 3
+    if len(reaches) not in (3, 4) or not all(type(v) in (int, float) and v >= 0 for v in reaches):
+        r.refuse("color_jitter", "it is a number, or three, or four with the hue")
+        return
+    for name, reach in zip(("brightness", "contrast", "saturation", "hue"), reaches, strict=False):
+        r.put(f"augment.jitter.{name}", float(reach), "color_jitter")
+
+
+def optimizer(r: Reading) -> None:
+    """Which one, and what MindCV hands to it."""
+    name = r.values["opt"].lower()
+    if name == "adamw":
+        r.put("optimizer.name", "adamw", "opt")
+        r.put(
+            "optimizer.betas", [0.9, 0.999], "opt"
+        )  # of mindcv/optim/adamw.py; the key eps does not reach it
+        r.put("optimizer.eps", 1e-8, "opt")
+        if given := [key for key in ("momentum", "use_nesterov") if r.given(key)]:
+            r.done.notes.append(f"without effect: {', '.join(given)} (MindCV gives adamw none)")
+    elif name in ("sgd", "momentum", "nesterov"):  # the same formula under three names
+        r.put("optimizer.name", "sgd", "opt")
+        r.put("optimizer.momentum", r.values["momentum"], "momentum")
+        r.put("optimizer.nesterov", r.values["use_nesterov"], "use_nesterov")
+    else:
+        r.refuse("opt", "this version knows adamw, sgd, momentum and nesterov")
 
 
 def erase(r: Reading) -> None:
@@ -120,13 +149,19 @@ def loss_scale(r: Reading) -> None:
     elif kind == "dynamic":
         r.put("device.loss_scale.initial", scale, "loss_scale", "loss_scale_type", "drop_overflow_update")
         r.put("device.loss_scale.window", 2000, "loss_scale_type")
-    elif kind != "fixed" or str(r.values["amp_level"]).upper() != "O0":
+    elif kind != "fixed":
         hint = "write loss_scale_type: dynamic and drop_overflow_update: True"
-        r.refuse("loss_scale_type", "float16 is trained with a dynamic scale", hint)
+        r.refuse("loss_scale_type", "the scale is dynamic or fixed", hint)
+    elif r.values["amp_level"].upper() != "O0":
+        r.put("device.loss_scale.fixed", scale, "loss_scale", "loss_scale_type")
+        if not r.values["drop_overflow_update"]:
+            r.done.notes.append(
+                "drop_overflow_update False: an update whose gradients overflow is left out; MindCV makes it"
+            )
     elif scale != 1.0:
         r.done.notes.append(
             f"loss_scale {scale:g} in float32: gradients are multiplied and divided by it, no effect"
         )
 
 
-GROUPS = (model, run, randaugment, erase, mix, loss_scale)
+GROUPS = (model, run, randaugment, optimizer, erase, mix, loss_scale)

@@ -123,3 +123,6 @@ class Progress:
         """Name what is happening between steps, such as validation."""
         if self._live:
             self._live.update(self._task, description=what)
+        elif time.monotonic() - self._told >= EVERY:
+            self._told = time.monotonic()
+            self.say(what)

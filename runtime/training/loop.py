@@ -14,6 +14,7 @@ import numpy as np
 
 from cmt_dsl.errors import CmtError
 from runtime.data.source import require_classes
+from runtime.data.unreadable import LeftOut
 from runtime.device.environment import mindspore, native_errors, set_device
 from runtime.device.memory import warning
 from runtime.device.world import on
@@ -78,7 +79,8 @@ class _Run:
             Ledger(self._diverged, self._told, scaled=recipe.device.loss_scale is not None),
         )
         self.saver = Saver(job, self.graph, self.cell, self.step, self.ledger)
-        self.first_epoch, self.compile_seconds, self.bad_told = 1, 0.0, 0
+        self.first_epoch, self.compile_seconds = 1, 0.0
+        self.left_out = LeftOut(source, world, recipe.data.max_bad)
         self.metrics_now: dict[str, Any] = {}
         if job.resume:
             self._continue(job.resume)
@@ -134,7 +136,7 @@ class _Run:
             "epochs": self.epochs,
             "steps": self.done,
             "skipped_steps": self.ledger.skipped,
-            "bad_images": [bad.name for bad in self.source.bad],
+            "bad_images": [bad.name for bad in self.left_out.all],
             "seconds": round(time.monotonic() - began, 1),
             "compile_seconds": self.compile_seconds,
             **self.metrics_now,
@@ -169,7 +171,6 @@ class _Run:
             "train_loss": float(np.mean(losses)) if losses else None,
             "lr": self.rates[(self.done - 1) // self.group],
             "skipped_steps": self.ledger.skipped,
-            "bad_images": len(self.source.bad),
             "seconds": round(seconds, 3),
             "images_per_second": round(timed * self.everyone / seconds, 1) if timed else None,
         }
@@ -177,6 +178,7 @@ class _Run:
         if epoch % self.recipe.train.val_every == 0 or epoch == self.epochs:
             self.metrics_now |= self._validate()
         self._name_bad()
+        record["bad_images"] = len(self.left_out.all)
         self.log.write("epoch", **{**record, **{k: v for k, v in self.metrics_now.items() if k != "seconds"}})
         self._keep(epoch, over=True)
         self.ledger.losses = []
@@ -184,10 +186,9 @@ class _Run:
 
     def _name_bad(self) -> None:
         """Say and record which images were newly found unreadable and left out."""
-        for bad in self.source.bad[self.bad_told :]:
+        for bad in self.left_out.news():
             self.progress.say(f"left out: cannot read {bad.name}: {bad.reason}")
             self.log.write("bad_image", step=self.done, file=bad.name, reason=bad.reason)
-        self.bad_told = len(self.source.bad)
 
     def _first(self, batch: Any) -> None:
         """The step that compiles the graph."""
@@ -225,7 +226,8 @@ class _Run:
             if self.world.size == 1:
                 self.watch.check()
             self.pulse.beat("validating", done)
-            self.progress.aside(f"validating {done * self.world.size}/{self.source.val_size}")
+            shown = min(done * self.world.size, self.source.val_size)
+            self.progress.aside(f"validating {shown}/{self.source.val_size}")
 
         settle(self.cell, self.graph, self.world, self.step)
         return measure(self.net, self.step.average, self.source, self.batch, look, self.world)

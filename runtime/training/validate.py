@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import Checkpoint, load_checkpoint
 from runtime.checkpoint.verify import require_fit
 from runtime.data.source import View, open_source, require_classes
+from runtime.data.unreadable import LeftOut
 from runtime.device.world import SOLO, World
 from runtime.launch.pulse import Pulse
 from runtime.recipe.read import recipe_from
@@ -42,8 +44,12 @@ def validate(
     device: DeviceGroup | None = None,
     weights: str = "raw",
     world: World = SOLO,
+    tell: Callable[..., object] = lambda text, **options: None,
 ) -> dict[str, Any]:
-    """{"top1", "top5", "loss", "images", …} of a checkpoint's raw or ema weights on the held-out images of `data`."""
+    """{"top1", "top5", "loss", "images", …} of a checkpoint's raw or ema weights on the held-out images of `data`.
+
+    `tell` is given what is being done, in words, with `step=True` where a new step begins.
+    """
     from cmt_dsl import to_cell
     from cmt_dsl.lower.weights import write
     from runtime.device.environment import set_device
@@ -70,8 +76,15 @@ def validate(
         batch = recipe.train.batch if recipe else 32
     pulse = Pulse(world)
     pulse.beat("compiling")
-    look = lambda done: pulse.beat("validating", done)  # noqa: E731
+    tell(f"compiling graph for {source.val_size:,} images …", step=True)
+
+    def look(done: int) -> None:
+        pulse.beat("validating", done)
+        tell(f"validating: {min(done * world.size, source.val_size):,} of {source.val_size:,} images")
+
     found = evaluate(in_precision(cell, used.amp, used.amp_dtype), source, batch, look, world)
+    left_out = LeftOut(source, world, group.max_bad if group else 0)
+    left_out.news()
     pulse.beat("ended")
     return {
         "checkpoint": str(path),
@@ -81,6 +94,6 @@ def validate(
         "device": target,
         "epoch": checkpoint.epoch,
         "weights": weights,
-        "bad_images": [f"{bad.name}: {bad.reason}" for bad in source.bad],
+        "bad_images": [f"{bad.name}: {bad.reason}" for bad in left_out.all],
         **found,
     }

@@ -134,9 +134,9 @@ def test_many_equal_branches_end_in_time() -> None:
         ]
         return "\n".join(lines)
 
-    start = time.perf_counter()
+    start = time.process_time()
     d = between(wide(False), wide(True))
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert not d.empty
 
 

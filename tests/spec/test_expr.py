@@ -122,10 +122,10 @@ def test_and_or_stop_at_the_first_answer() -> None:
     ],
 )
 def test_refused_at_once(text: str, code: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(CmtError) as caught:
         parse(text).evaluate(NAMES)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert caught.value.code == code, caught.value
 
 

@@ -109,10 +109,10 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_ends_at_once_with_one_place(name: str) -> None:
     text, code, line, column = HOSTILE[name]
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(CmtError) as caught:
         read_text(text, "f.yaml")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     (problem,) = caught.value.problems
     assert problem.code == code, problem
     assert problem.place is not None
@@ -134,10 +134,10 @@ def test_a_file_of_50_mb_is_refused_unread(tmp_path: Path) -> None:
     file = tmp_path / "big.yaml"
     with file.open("wb") as out:
         out.truncate(50_000_000)
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(CmtError) as caught:
         load(file)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert caught.value.code == "CMT-102"
     assert "50,000,000" in str(caught.value)
 

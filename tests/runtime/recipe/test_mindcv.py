@@ -110,14 +110,15 @@ def test_ours_still_refuse_a_schedule_that_does_not_fit() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "code", "says"),
     [
-        ("opt", "sgd", "CMT-810", "opt 'sgd' is not carried out: this version knows adamw"),
+        ("opt", "lion", "CMT-810", "opt 'lion' is not carried out: this version knows adamw, sgd"),
+        ("gradient_accumulation_steps", "2", "CMT-810", "clips each"),
         ("scheduler", "step_decay", "CMT-810", "cosine_decay"),
         ("interpolation", '"bilinear"', "CMT-810", "bicubically"),
         ("auto_augment", '"autoaug-mstd0.5"', "CMT-810", "only randaug"),
         ("auto_augment", '"randaug-m9-w0"', "CMT-810", "'w' is not known"),
         ("auto_augment", '"randaug-m9-inc0"', "CMT-810", "inc0 as inc1"),
         ("loss", "BCE", "CMT-810", "cross-entropy"),
-        ("ema", "True", "CMT-810", "moving average"),
+        ("ema", "True", "CMT-810", "exp(-t / 2000)"),
         ("pretrained", "yes", "CMT-810", "nothing is downloaded"),
         ("weight_decay_filter", "auto", "CMT-810", "disable, norm_and_bias"),
         ("loss_scale_type", "auto", "CMT-810", "dynamic"),
@@ -149,7 +150,7 @@ def test_a_default_that_is_not_carried_out_is_refused_too(tmp_path: Path) -> Non
     )
     with pytest.raises(SpecError) as found:
         read(tmp_path, text)
-    assert [p.path for p in found.value.problems] == ["interpolation", "color_jitter"]
+    assert [p.path for p in found.value.problems] == ["interpolation"]
     assert "interpolation is not given, which means 'bilinear'" in str(found.value)
 
 
@@ -174,6 +175,23 @@ def test_other_values_are_honoured(tmp_path: Path) -> None:
         read(tmp_path, changed("weight_decay_filter", "norm_and_bias")).optimizer.decay_norm_and_bias is False
     )
     assert read(tmp_path, changed("val_while_train", "False")).train.val_every == 300
+    fixed = read(tmp_path, changed("loss_scale_type", "fixed"))
+    assert fixed.device.loss_scale and fixed.device.loss_scale.model_dump() == {"fixed": 2.0**24}
+    assert not any("left out" in note for note in fixed.notes)  # the file says drop_overflow_update: True
+    sgd = read(
+        tmp_path,
+        changed("opt", "momentum") + "use_nesterov: True\n"
+        if "use_nesterov" not in TEXT
+        else changed("opt", "momentum"),
+    ).optimizer.model_dump()
+    assert (sgd["name"], sgd["momentum"]) == ("sgd", 0.9)
+    plain = "\n".join(
+        row for row in TEXT.splitlines() if not row.startswith(("auto_augment", "color_jitter"))
+    )
+    jitter = read(tmp_path, plain).augment.jitter  # MindCV's default, where it has no auto_augment
+    assert jitter and (jitter.brightness, jitter.saturation, jitter.hue) == (0.4, 0.4, 0.0)
+    hued = read(tmp_path, plain + "\ncolor_jitter: [0.3, 0.2, 0.1, 0.05]\n").augment.jitter
+    assert hued and (hued.brightness, hued.hue) == (0.3, 0.05)
     assert read(tmp_path, changed("lr_epoch_stair", "0")).schedule.by == "step"
     assert read(tmp_path, changed("warmup_factor", "0.01")).schedule.warmup_lr == pytest.approx(2e-5)
 
