@@ -53,4 +53,9 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-804": "the device cannot compute in the recipe's precision",
     "CMT-805": "the checkpoint to start from does not fit the model",
     "CMT-806": "the checkpoint holds no averaged weights",
+    "CMT-830": "a run's predictions.json does not hold predictions",
+    "CMT-831": "the run has no checkpoint to evaluate",
+    "CMT-832": "there is no image to predict",
+    "CMT-833": "no run has a complete epoch to draw",
+    "CMT-834": "the head has no class activation map",
 }

@@ -6,3 +6,5 @@ import os
 
 os.environ.setdefault("ONEDNN_MAX_CPU_ISA", "AVX2")
 os.environ.setdefault("GLOG_v", "3")
+
+from tests.chromium import browser, see  # noqa: F401

@@ -13,7 +13,20 @@ from typer.core import TyperGroup
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import checkpoints, compute, data, diff, doctor, draw, launch, recipe, spec, train, weights
+from runtime.cli import (
+    checkpoints,
+    compute,
+    data,
+    diff,
+    doctor,
+    draw,
+    launch,
+    predict,
+    recipe,
+    spec,
+    train,
+    weights,
+)
 from runtime.cli import report as reports
 from runtime.cli.terminal import patient
 
@@ -43,7 +56,7 @@ VERBS: dict[str, tuple[Callable[..., None], ...]] = {
         *(spec.list_, spec.check, spec.show, spec.cost, draw.draw, diff.diff, draw.compare),
         *(spec.resolve, spec.schema, spec.compile_),
     ),
-    "Training": (train.train, launch.launch, train.validate, reports.report),
+    "Training": (train.train, launch.launch, train.validate, predict.predict, reports.report),
     "Checkpoints": (
         *(checkpoints.inspect, checkpoints.verify, checkpoints.average, weights.convert, weights.adapt),
         *(compute.run, compute.features),

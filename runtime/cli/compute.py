@@ -6,24 +6,17 @@ import contextlib
 import io
 import json
 from collections.abc import Iterator
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from runtime.cli.computing import Backend, quietly
 from runtime.cli.options import Data, Json, Overwrite, Weights, WeightsFile, require_free
 
 if TYPE_CHECKING:
     from runtime.checkpoint.compute import Compute
     from runtime.checkpoint.load import Imported
-
-
-class Backend(str, Enum):
-    """What computes."""
-
-    mindspore = "mindspore"
-    numpy = "numpy"
 
 
 def run(
@@ -124,13 +117,8 @@ def _computing(found: Imported, paths: tuple[str, ...], backend: Backend) -> Ite
     """The function that computes; MindSpore's noise goes to a log and its errors become messages."""
     from runtime.checkpoint.compute import computer
 
-    if backend is Backend.numpy:
-        yield computer(found.graph, found.arrays, paths, "numpy")
-        return
-    from runtime.device.environment import native_errors, native_noise_to, temporary_log
-
-    with temporary_log("run") as log, native_noise_to(log), native_errors(log):
-        yield computer(found.graph, found.arrays, paths)
+    with quietly(backend):
+        yield computer(found.graph, found.arrays, paths, backend.value)
 
 
 def _save_array(path: Path, array: Any) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
 from cmt_dsl.errors import CmtError
 from runtime.data.affine import draw, resize, warp
+from runtime.data.decoding import picture
 from runtime.data.erasing import erased
 from runtime.data.order import shuffled_draws
 from runtime.data.source import WHOLE, Bad, Batch, Shard, View
@@ -44,6 +46,7 @@ class Digits:
         self._empty = float(-mean / std)  # the paper around a digit
         self._train = shown[train], labels[train]
         self._val = shown[val], labels[val]
+        self._scans = val
 
     def train(
         self, batch: int, seed: int, epoch: int, shard: Shard = WHOLE, skip: int = 0
@@ -69,11 +72,26 @@ class Digits:
             rows = mine[start : start + batch]
             count = len(rows)
             rows = np.concatenate([rows, np.repeat(rows[:1], batch - count)])
-            yield Batch(self._channels(images[rows]), labels[rows], count)
+            yield Batch(self._channels(images[rows]), labels[rows], count, partial(self._name, rows))
 
     def pixels(self, images: np.ndarray) -> np.ndarray:
         ink = (images.mean(axis=1) * self._std + self._mean) * 255
         return np.repeat(np.clip(np.rint(ink), 0, 255).astype(np.uint8)[..., None], 3, axis=3)
+
+    def read(self, content: bytes) -> np.ndarray:
+        """A file's picture, white on black as the scans are, as the model sees it: [c, h, w]. Raises Unreadable."""
+        from PIL.Image import Resampling
+
+        view = self._view
+        seen = picture(content, max(view.height, view.width)).convert("L")
+        if seen.width > view.width or seen.height > view.height:
+            seen = seen.resize((view.width, view.height), Resampling.BICUBIC)
+        grey = np.asarray(seen, dtype=np.float32) / 255
+        shown = resize((grey[None] - self._mean) / self._std, view.height, view.width)
+        return self._channels(shown)[0]
+
+    def _name(self, rows: np.ndarray, row: int) -> str:
+        return f"scan {self._scans[rows[row]]}"  # of scikit-learn's
 
     def _channels(self, grey: np.ndarray) -> np.ndarray:
         """[n, h, w] to [n, c, h, w]."""

@@ -108,9 +108,10 @@ class Pictures:
             yield Batch(images, np.array([one.label for one in seen], dtype=np.int32), batch)
 
     def val(self, batch: int, shard: Shard = WHOLE) -> Iterator[Batch]:
-        mine, any_ = np.arange(self.val_size)[shard.rows], False
+        mine, any_, done = np.arange(self.val_size)[shard.rows], False, 0
         for images, seen in self._batches("val", mine, batch, eval_stages(self.view), replacing=False):
             rows = [row for row, one in enumerate(seen) if one.label is not None]
+            indices, done = mine[done : done + len(seen)][rows], done + len(seen)
             if not rows:
                 continue
             any_ = True
@@ -118,12 +119,15 @@ class Pictures:
             if len(rows) < batch:
                 images = images[shown]
             labels = np.array([seen[row].label for row in shown], dtype=np.int32)
-            yield Batch(images, labels, len(rows))
+            yield Batch(images, labels, len(rows), functools.partial(self._val_name, indices))
         if shard.count == 1 and not any_:
             raise CmtError("CMT-503", f"{self.name}: none of the {self.val_size} held-out images can be read")
 
     def pixels(self, images: np.ndarray) -> np.ndarray:
         return pixels(images)
+
+    def _val_name(self, indices: np.ndarray, row: int) -> str:
+        return self.stored["val"].name(int(indices[row]))
 
     def _batches(
         self, split: str, draws: np.ndarray, batch: int, stages: Stages, *, replacing: bool

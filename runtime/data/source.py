@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -23,6 +23,8 @@ class Batch:
     images: np.ndarray
     labels: np.ndarray
     count: int
+    name_of: Callable[[int], str] | None = None
+    """What a person finds the image in a row by, for held-out images; asking may read a file."""
 
 
 @dataclass(frozen=True)

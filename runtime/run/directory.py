@@ -21,12 +21,12 @@ from runtime.atomic import link_atomically, remove_leftovers
 from runtime.checkpoint.file import Checkpoint, save_arrays, save_checkpoint
 from runtime.run.board import TB, Board
 from runtime.run.pace import Pace, peak_memory
-from runtime.run.record import METRICS, STATES, SUMMARY, write_summary
+from runtime.run.record import METRICS, PREDICTIONS, STATES, SUMMARY, write_summary
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 LOG, OPTIMIZER, MODEL = "mindspore.log", "last.optimizer.safetensors", "model.py"
 PREVIOUS = "previous.optimizer.safetensors"
-OWN = (METRICS, LAST, BEST, OPTIMIZER, PREVIOUS, LOG, MODEL, SUMMARY)
+OWN = (METRICS, LAST, BEST, OPTIMIZER, PREVIOUS, LOG, MODEL, SUMMARY, PREDICTIONS)
 EPOCHS = "epoch-*.safetensors"
 STATE_KIND = "cmt-dsl optimizer state"
 
@@ -84,7 +84,7 @@ class Metrics:
         self._folder = folder
         self._device = str(meta.get("device", "CPU"))
         self._board = Board(folder, int(meta.get("step", 0))) if folder is not None else None
-        self.pace = Pace()
+        self.pace, self._scale = Pace(), None
         self.write(
             event, versions=versions(), machine=platform.machine(), command=shlex.join(sys.argv), **meta
         )
@@ -97,6 +97,7 @@ class Metrics:
         if losses:
             self._board.write(step, {"train/loss": sum(losses) / len(losses)})
         scale = float(cell.scale.asnumpy()) if hasattr(cell, "scale") else None
+        self._scale = scale
         self._board.write(step, {"train/lr": lr, "train/loss_scale": scale})
 
     def write(self, event: str, **values: Any) -> None:
@@ -107,6 +108,8 @@ class Metrics:
         speed: dict[str, Any] = {}
         if event == "epoch" or event in STATES:
             speed = {"ms_per_step": self.pace.ms_per_step, "peak_memory": peak_memory(self._device)}
+        if event == "epoch" and self._scale is not None:
+            values["loss_scale"] = self._scale
         record = {"event": event, "time": round(time.time(), 3), **values, **speed}
         record = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
         try:

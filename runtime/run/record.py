@@ -10,7 +10,7 @@ from typing import Any
 from cmt_dsl.errors import CmtError
 from runtime.atomic import write_atomically
 
-METRICS, SUMMARY = "metrics.jsonl", "summary.json"
+METRICS, SUMMARY, PREDICTIONS = "metrics.jsonl", "summary.json", "predictions.json"
 STATES = {"end": "complete", "stopped": "stopped", "failed": "failed"}
 
 
@@ -37,7 +37,7 @@ def read_run(folder: str | Path) -> Record:
     """The run in `folder`; CMT-812 if there is none. A half-written last line is left out."""
     path = Path(folder) / METRICS
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError as error:
         hint = "a run's directory is what cmt train had as --out"
         raise CmtError("CMT-812", f"cannot read {path}: {error.strerror}", hint=hint) from None
@@ -65,7 +65,8 @@ def summary(run: Record) -> dict[str, Any]:
     train, device = recipe.get("train") or {}, recipe.get("device") or {}
     last = epochs[-1] if epochs else {}
     validated = [e for e in epochs if e.get("top1") is not None]
-    best = max(validated, key=lambda e: e["top1"], default={})
+    best = max(validated, key=lambda e: e[f"{_better(e)}top1"], default={})
+    of = _better(best)
     cards, batch = meta.get("workers", 1), train.get("batch")
     ms = next((e["ms_per_step"] for e in reversed(run.events) if e.get("ms_per_step")), None)
     return {
@@ -89,8 +90,9 @@ def summary(run: Record) -> dict[str, Any]:
         "steps": max((e.get("step", 0) for e in run.events), default=0),
         "skipped_steps": last.get("skipped_steps"),
         "best_epoch": best.get("epoch"),
-        "best_top1": best.get("top1"),
-        "best_top5": best.get("top5"),
+        "best_weights": ("ema" if of else "raw") if best else None,
+        "best_top1": best.get(f"{of}top1"),
+        "best_top5": best.get(f"{of}top5"),
         "last_top1": validated[-1]["top1"] if validated else None,
         "last_top5": validated[-1]["top5"] if validated else None,
         "train_loss": last.get("train_loss"),
@@ -103,6 +105,12 @@ def summary(run: Record) -> dict[str, Any]:
         "command": meta.get("command"),
         "versions": meta.get("versions"),
     }
+
+
+def _better(epoch: dict[str, Any]) -> str:
+    """The prefix of the better weights' keys: the best checkpoint is the best of raw and averaged ones."""
+    averaged = epoch.get("ema_top1")
+    return "ema_" if averaged is not None and averaged > epoch["top1"] else ""
 
 
 def write_summary(folder: Path) -> None:

@@ -14,7 +14,7 @@ def columns(found: dict[str, Any]) -> dict[str, str]:
         return UNKNOWN if found[key] is None else form.format(found[key])
 
     size, best, memory = found["image_size"], found["best_epoch"], found["peak_memory"]
-    parameters = found["parameters"]
+    parameters, averaged = found["parameters"], ", ema" if found["best_weights"] == "ema" else ""
     return {
         "model name": text("model"),
         "params(M)": UNKNOWN if parameters is None else f"{parameters / 1e6:.2f}",
@@ -30,7 +30,7 @@ def columns(found: dict[str, Any]) -> dict[str, str]:
         "acc@top1": text("best_top1", "{:.2%}"),
         "acc@top5": text("best_top5", "{:.2%}"),
         "recipe": text("recipe"),
-        "weight": UNKNOWN if best is None else f"best.safetensors (epoch {best})",
+        "weight": UNKNOWN if best is None else f"best.safetensors (epoch {best}{averaged})",
         "epochs": f"{found['epochs_done']} of {text('epochs')}",
         "peak memory": UNKNOWN if memory is None else f"{memory / 2**20:.0f} MiB",
         "state": text("state"),

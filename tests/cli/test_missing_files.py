@@ -42,7 +42,8 @@ MISSING: dict[str, list[list[str]]] = {
     "adapt": [[GONE, "--classes", "3", "-o", OUT]],
     "run": [[GONE, "--input", "x.npy", "-o", OUT], [GOOD, "--input", f"{GONE}.npy", "-o", OUT]],
     "features": [[GONE, "--data", "digits", "--at", "stages.0", "-o", OUT]],
-    "report": [[GONE], [GONE, "--json"]],
+    "report": [[GONE], [GONE, "--json"], [GONE, "-o", f"{OUT}.html"], [GONE, "-o", f"{OUT}.png"]],
+    "predict": [[GONE, GOOD], [GOOD, f"{GONE}/*.png"], [GONE, GOOD, "--html", OUT]],
     "average": [[GOOD, GONE, "-o", OUT], [GONE, GOOD, "-o", OUT]],
 }
 NO_FILES = {"list", "schema", "doctor", "launch"}

@@ -66,8 +66,13 @@ def template(name: str) -> str:
 
 
 def scripts(*names: str) -> str:
-    """Script files as one strict function of its own: no globals, later files see earlier ones."""
-    return '(() => {\n"use strict";\n' + "\n".join(template(name) for name in names) + "})();\n"
+    """Our script files as one program."""
+    return program(*(template(name) for name in names))
+
+
+def program(*texts: str) -> str:
+    """Scripts as one strict function of its own: no globals, later ones see earlier ones."""
+    return '(() => {\n"use strict";\n' + "\n".join(texts) + "})();\n"
 
 
 def styles(*names: str) -> str:

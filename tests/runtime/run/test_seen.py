@@ -17,7 +17,8 @@ from runtime.checkpoint.file import Checkpoint, load_arrays, load_checkpoint
 from runtime.run.board import TB
 from runtime.run.directory import BEST, LAST, OPTIMIZER, Keeper, Metrics, clear_epochs, open_run
 from runtime.run.pace import Pace
-from runtime.run.record import read_run, summary
+from runtime.run.record import PREDICTIONS, read_run, summary
+from runtime.run.table import columns
 
 ROOT = Path(__file__).parents[3]
 META: dict[str, Any] = {
@@ -89,6 +90,17 @@ def test_summary_is_there_from_the_first_epoch_on(tmp_path: Path) -> None:
     assert found["peak_memory"] > 2**20 and not list(folder.glob(".*"))
     log.write("failed", step=12, reason="loss is not finite")
     assert json.loads((folder / "summary.json").read_text())["state"] == "failed"
+
+
+def test_the_best_of_raw_and_averaged_weights_is_the_best(tmp_path: Path) -> None:
+    log = Metrics(open_run(tmp_path / "r", overwrite=False), **META)
+    told = {"train_loss": 1.0, "lr": 0.1, "top5": 0.9, "ema_top5": 0.95}
+    for number, (raw, averaged) in enumerate([(0.5, 0.1), (0.6, 0.7), (0.7, 0.7)], 1):
+        log.write("epoch", epoch=number, step=4 * number, top1=raw, ema_top1=averaged, **told)
+    found = summary(read_run(tmp_path / "r"))
+    assert (found["best_epoch"], found["best_weights"], found["best_top1"]) == (2, "ema", 0.7)
+    assert found["best_top5"] == 0.95 and found["last_top1"] == 0.7
+    assert columns(found)["weight"] == "best.safetensors (epoch 2, ema)"
 
 
 def test_workers_but_the_first_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,6 +206,7 @@ def test_overwriting_clears_everything(tmp_path: Path) -> None:
     folder = open_run(tmp_path / "r", overwrite=False)
     epoch(Metrics(folder, **META), 1, 0.5)
     keep(Keeper(folder, 1), 1, 0.5)
+    (folder / PREDICTIONS).write_text("of other weights")
     assert epochs(folder) and (folder / TB).is_dir()
     open_run(folder, overwrite=True)
     assert [p.name for p in folder.iterdir()] == ["metrics.jsonl"]
@@ -228,6 +241,12 @@ def test_report_has_mindcvs_columns_from_the_files_alone(tmp_path: Path) -> None
     found = json.loads(cmt("a", "d", "--json", cwd=tmp_path).stdout)
     assert [f["run"] for f in found] == ["a", "d"] and found[0]["best_top1"] == 0.8315
     assert found[1]["best_top1"] is None and math.isclose(found[1]["compile_seconds"], 1210)
+
+
+def test_a_line_of_metrics_ends_with_a_newline_alone(tmp_path: Path) -> None:
+    folder = open_run(tmp_path / "r", overwrite=False)
+    Metrics(folder, **{**META, "model": "a\u2028b\x85c"})
+    assert read_run(folder).meta["model"] == "a\u2028b\x85c"
 
 
 @pytest.mark.parametrize("text", [None, "", "nonsense\n[1]\n"])

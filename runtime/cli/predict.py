@@ -1,0 +1,74 @@
+"""The verb `predict`: what a checkpoint says of image files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from runtime.cli.computing import Backend, quietly
+from runtime.cli.options import Json, Weights, WeightsFile
+
+if TYPE_CHECKING:
+    from runtime.predict.predict import Predicted
+
+
+def predict(
+    checkpoint: WeightsFile,
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Files, folders or patterns.")],
+    top: Annotated[int, typer.Option(min=1, help="Classes an image.")] = 5,
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Also a page with heat maps: what each place added to a class's logit."),
+    ] = None,
+    weights: Weights = "raw",
+    backend: Annotated[Backend, typer.Option(help="What computes.")] = Backend.mindspore,
+    as_json: Json = False,
+) -> None:
+    """Name the likeliest classes of images.
+
+    One that cannot be read is named and left out, with exit code 1.
+    """
+    from runtime.atomic import write_atomically
+    from runtime.checkpoint.load import load_weights
+    from runtime.predict.gather import expand
+    from runtime.predict.predict import predict as answer
+
+    paths = expand(images)
+    found = load_weights(checkpoint, which=weights)
+
+    def tell(done: int, of: int) -> None:
+        if len(paths) > 1 and not as_json:
+            typer.echo(f"\r{done} of {of} images", nl=done == of, err=True)
+
+    with quietly(backend):
+        made = answer(found, paths, backend=backend.value, top=top, progress=tell)
+    facts: dict[str, Any] = {"checkpoint": str(checkpoint), "model": found.model.name, "weights": found.which,
+                             "backend": backend.value}  # fmt: skip
+    if as_json:
+        bad = [{"image": name, "reason": reason} for name, reason in made.bad]
+        rows = [each.json() for each in made.predictions]
+        typer.echo(json.dumps({**facts, "no_heat": made.no_heat, "predictions": rows, "bad": bad}))
+    else:
+        _print(made)
+    for name, reason in made.bad:
+        typer.echo(f"left out: cannot read {name}: {reason}", err=True)
+    if html is not None:
+        from runtime.predict.page import predict_page
+
+        shown = {"model": facts["model"], "weights": facts["weights"], "by": facts["backend"]}
+        text = predict_page(checkpoint.name, shown, made).encode()
+        write_atomically(html, text)
+        typer.echo(f"{html}: {len(text):,} bytes", err=True)
+    if made.bad:
+        raise typer.Exit(1)
+
+
+def _print(made: Predicted) -> None:
+    from cmt_dsl.draw.units import plain
+
+    for each in made.predictions:
+        likely = ", ".join(f"{plain(g.name)} {g.probability:.2%}" for g in each.guesses)
+        typer.echo(f"{plain(each.image.name)}: {likely}")

@@ -1,0 +1,1 @@
+"""What a checkpoint says of single images, and where in them it finds it."""

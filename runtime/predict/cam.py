@@ -1,0 +1,111 @@
+"""Class activation maps (Zhou et al. 2016): a logit as a sum over positions, exactly and without gradients.
+
+Where a head ends in global average pooling and linear layers (dropout between them does nothing here), these are
+one affine map (w, bias) of the pooled features, and the logit of class c is
+
+    logit_c = bias_c + Σ_p heat_c(p),   heat_c(p) = w_c · x(p) / positions,
+
+x(p) being the map that is pooled, at position p. So the heat says what each position added to the logit, not what
+would have happened without it: by attention and convolutions x(p) has seen far more of the image than p.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from cmt_dsl import Graph
+from cmt_dsl.errors import CmtError
+from cmt_dsl.ir import Node
+from cmt_dsl.ir.graph import above
+from runtime.checkpoint.compute import Arrays, computer
+
+PASSED = ("dropout", "identity")
+"""Operators that pass on what they get when nothing is trained."""
+
+
+@dataclass(frozen=True)
+class Tail:
+    """How a head ends: the node whose map is pooled, and the linear layers after it, in order."""
+
+    map: str
+    layers: tuple[Node, ...]
+
+    def affine(self, weights: Arrays) -> tuple[np.ndarray, np.ndarray]:
+        """The layers as one: (weight [classes, c], bias [classes]), float64."""
+        matrix = weights[f"{self.layers[0].path}.weight"].astype(np.float64)
+        bias = _bias(self.layers[0], weights)
+        for layer in self.layers[1:]:
+            following = weights[f"{layer.path}.weight"].astype(np.float64)
+            matrix, bias = following @ matrix, following @ bias + _bias(layer, weights)
+        return matrix, bias
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Logits [n, classes] float64; `features` [n, c, h, w] is what the pooling reads, None without a `tail`."""
+
+    logits: np.ndarray
+    features: np.ndarray | None
+
+
+def tail(graph: Graph) -> Tail:
+    """The end of the head; CMT-834 if it is not pooling, then linear layers."""
+    node, layers = graph.output, list[Node]()
+    while node.op.kind in (*PASSED, "linear"):
+        layers += [node] if node.op.kind == "linear" else []
+        node = graph.by_path[node.inputs[0]]
+    if node.op.kind == "global_avg_pool" and layers:
+        return Tail(node.inputs[0], tuple(reversed(layers)))
+    raise CmtError(
+        "CMT-834",
+        f"{graph.name} has no class activation map: before its last linear layers stands {node.op.kind} "
+        f"({node.path}), not global average pooling",
+        path=node.path,
+    )
+
+
+def answerer(graph: Graph, weights: Arrays, backend: str) -> Callable[[np.ndarray], Answer]:
+    """A function from images [n, c, h, w] to their answer.
+
+    With a `tail`, the backend computes up to the pooled map, and this module the mean and the linear layers in
+    float64, so that the heat and the logits are of one computation.
+    """
+    try:
+        end = tail(graph)
+    except CmtError:
+        compute = computer(graph, weights, (), backend)
+        return lambda images: Answer(compute(images)[0].astype(np.float64), None)
+    body = up_to_map(graph, end.map)
+    compute = computer(body, {p.path: weights[p.path] for p in body.params}, (), backend)
+
+    matrix, bias = end.affine(weights)
+
+    def answer(images: np.ndarray) -> Answer:
+        features = compute(images)[0]
+        return Answer(features.mean(axis=(2, 3), dtype=np.float64) @ matrix.T + bias, features)
+
+    return answer
+
+
+def up_to_map(graph: Graph, path: str) -> Graph:
+    """The graph that ends with a node; the blocks it lies in end there too."""
+    cut = graph.up_to([path])
+    around = set(above(path))
+    scopes = [s for s in graph.scopes if s in cut.scopes or s.path in around]
+    kept = tuple(dataclasses.replace(s, output=path) if s.path in around else s for s in scopes)
+    return dataclasses.replace(cut, scopes=kept)
+
+
+def heat(features: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """What each position of one image's map [c, h, w] adds to the logit of the class with weights `row`: [h, w]."""
+    return np.einsum("chw,c->hw", features.astype(np.float64), row) / features[0].size
+
+
+def _bias(layer: Node, weights: Arrays) -> np.ndarray:
+    if any(p.name == "bias" for p in layer.params):
+        return weights[f"{layer.path}.bias"].astype(np.float64)
+    return np.zeros(layer.type.sizes[0])

@@ -1,0 +1,121 @@
+"""A checkpoint's answers to image files: the likeliest classes, and where in the image they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cmt_dsl.errors import CmtError
+from runtime.checkpoint.load import Imported
+from runtime.data.folder import printable
+from runtime.data.source import View
+from runtime.predict.cam import answerer, heat, tail
+from runtime.predict.gather import Image, reader
+from runtime.report.judge import softmax
+
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A class with its logit and probability; `heat` [h, w] and `bias` add up to the logit."""
+
+    index: int
+    name: str
+    logit: float
+    probability: float
+    heat: np.ndarray | None
+    bias: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """An image with its likeliest classes, best first."""
+
+    image: Image
+    guesses: tuple[Guess, ...]
+
+    def json(self) -> dict[str, Any]:
+        """Plain data for `--json`; heat maps as nested lists."""
+        guesses = [
+            {"class": g.index, "name": g.name, "logit": g.logit, "probability": g.probability}
+            | ({} if g.heat is None else {"bias": g.bias, "heat": np.round(g.heat, 6).tolist()})
+            for g in self.guesses
+        ]
+        return {"image": self.image.name, "guesses": guesses}
+
+
+@dataclass
+class Predicted:
+    """What was answered, what could not be read, and why there are no heat maps, if there are none."""
+
+    predictions: list[Prediction] = field(default_factory=list)
+    bad: list[tuple[str, str]] = field(default_factory=list)
+    no_heat: str | None = None
+
+
+def class_names(found: Imported) -> tuple[str, ...]:
+    """Those of the checkpoint; converted weights bring none, then numbers."""
+    names = found.checkpoint.classes if found.checkpoint else ()
+    return tuple(names) if len(names) == found.model.classes else tuple(map(str, range(found.model.classes)))
+
+
+def predict(
+    found: Imported,
+    paths: Sequence[Path],
+    *,
+    backend: str = "mindspore",
+    top: int = 5,
+    progress: Callable[[int, int], object] | None = None,
+) -> Predicted:
+    """The `top` likeliest classes of each readable image."""
+    from runtime.recipe.read import recipe_from
+
+    arrays = found.arrays
+    recipe = found.checkpoint.recipe if found.checkpoint else {}
+    view = View.of(found.model, recipe_from(recipe).data.eval_crop if recipe else None)
+    read = reader(view, found.checkpoint.source if found.checkpoint else "")
+    names, result, batch = class_names(found), Predicted(), min(BATCH, len(paths))
+    matrix, bias = np.zeros((len(names), 1)), np.zeros(len(names))
+    try:
+        matrix, bias = tail(found.graph).affine(arrays)
+    except CmtError as error:
+        result.no_heat = error.problems[0].message
+    answer = None
+    for start in range(0, len(paths), batch):
+        images: list[Image] = []
+        for path in paths[start : start + batch]:
+            try:
+                images.append(read(path))
+            except (ValueError, OSError) as error:
+                reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+                result.bad.append((printable(str(path)), reason))
+        if images:
+            answer = answer if answer is not None else answerer(found.graph, arrays, backend)
+            shown = images + images[:1] * (
+                batch - len(images)
+            )  # one shape, so that one compiled graph serves all
+            given = answer(np.stack([image.values for image in shown]))
+            chances = softmax(given.logits)
+            for row, image in enumerate(images):
+                order = np.argsort(-given.logits[row], kind="stable")[:top].tolist()
+                maps = None if given.features is None else given.features[row]
+                guesses = tuple(
+                    Guess(
+                        c,
+                        names[c],
+                        float(given.logits[row, c]),
+                        float(chances[row, c]),
+                        None if maps is None else heat(maps, matrix[c]),
+                        float(bias[c]),
+                    )
+                    for c in order
+                )
+                result.predictions.append(Prediction(image, guesses))
+        if progress:
+            progress(min(start + batch, len(paths)), len(paths))
+    return result
