@@ -110,7 +110,7 @@ def test_what_people_see_goes_on_too(runs: Path) -> None:
         seen[name] = (ends, (last.step, last.value), kept, facts)
     assert seen["whole"] == seen["resumed"]
     assert seen["whole"][2] == ["epoch-002.safetensors", "epoch-003.safetensors"]
-    assert seen["whole"][3]["state"] == "complete" and seen["whole"][1][0] == 33
+    assert seen["whole"][3]["state"] == "complete" and seen["whole"][1][0] == 30
 
 
 def refused(folder: Path, *, sets: tuple[str, ...] = (), model: dict[str, Any] | None = None) -> CmtError:
