@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from cmt_dsl.errors import CmtError
+from runtime.device.world import ROLE
 from runtime.launch.command import Plan
 from runtime.launch.health import Health, Sight, Verdict
 from runtime.launch.pulse import beats, prepare
@@ -44,6 +45,7 @@ class Launcher:
         self._asked: int | None = None
         self._nobody = False  # a signal came before any worker could take it
         self._family: dict[int, psutil.Process] = {}
+        self._ranks: dict[int, int] = {}  # of the workers among them
         self._tail = Tail(plan.log(plan.ranks[0]))
 
     def run(self) -> int:
@@ -98,7 +100,9 @@ class Launcher:
                     self._settle(msrun)  # msrun knows with which code
                 return self._failed(verdict)
             met = [sight for sight in sights.values() if sight.beat is not None]
-            if met and not any(sight.alive for sight in met):
+            # a worker may leave before its first sign of life; msrun then waits ten minutes for its scheduler
+            left = bool(met) or self._exit_code() is not None
+            if left and not any(sight.alive for sight in met):
                 self._settle(msrun)
                 break
             if self._asked is not None:  # the first to leave is followed by all, or taken along
@@ -144,7 +148,7 @@ class Launcher:
     def _culprit(self, guess: int | None) -> int | None:
         """The worker that msrun saw leave first."""
         found = _exits(self._plan.logs / "msrun.log")
-        pids = {b.pid: rank for rank, b in enumerate(beats(self._plan.pulse)) if b is not None}
+        pids = self._ranks | {b.pid: rank for rank, b in enumerate(beats(self._plan.pulse)) if b is not None}
         for pid, _ in found:
             if pid in pids:
                 return pids[pid]
@@ -169,6 +173,16 @@ class Launcher:
         with contextlib.suppress(psutil.Error):
             for process in psutil.Process(pid).children(recursive=True):
                 self._family.setdefault(process.pid, process)
+                self._note_rank(process)
+
+    def _note_rank(self, process: psutil.Process) -> None:
+        """A process that has just been forked says what it is once it runs its own program: asked until it does."""
+        if process.pid in self._ranks:
+            return
+        with contextlib.suppress(psutil.Error):
+            given = process.environ()
+            if given.get(ROLE) == "MS_WORKER":
+                self._ranks[process.pid] = int(given["RANK_ID"])
 
     def _signal(self, number: int, frame: Any) -> None:
         if self._asked is not None:

@@ -71,7 +71,8 @@ class Watch:
         while not self._over.is_set():
             with contextlib.suppress(InterruptedError):
                 found = signal.sigtimedwait(SIGNALS, 0.2)
-                if found is not None:
+                # CPython returns a record of no signal where another signal interrupts the last moment of the wait
+                if found is not None and found.si_signo in SIGNALS:
                     self._note(found.si_signo)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:

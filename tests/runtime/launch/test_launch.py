@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -132,6 +133,27 @@ def test_a_stopped_worker_does_not_hold_the_others_for_ever(folder: Path) -> Non
     assert job.returncode == 2 and time.monotonic() - began < 60
     assert "worker 1 is stopped" in said, said
     assert not survivors(run)
+
+
+def test_a_worker_that_dies_before_its_first_sign_of_life(tmp_path: Path) -> None:
+    """msrun itself would then wait ten minutes for its scheduler."""
+    job = started([*TRAIN, "--out", "early-run"], tmp_path)
+    victim, until = None, time.monotonic() + 60
+    while victim is None and time.monotonic() < until:
+        for process in psutil.Process(job.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                given = process.environ()
+                if given.get("MS_ROLE") == "MS_WORKER" and given.get("RANK_ID") == "1":
+                    victim = process
+        time.sleep(0.05)
+    assert victim is not None
+    time.sleep(1)
+    victim.kill()
+    began = time.monotonic()
+    said, _ = job.communicate(timeout=90)
+    assert job.returncode == 2 and time.monotonic() - began < 60
+    assert "worker 1 failed: SIGKILL [CMT-724]" in said, said
+    assert not survivors(tmp_path / "early-run")
 
 
 def test_a_mistake_is_told_once(tmp_path: Path) -> None:
