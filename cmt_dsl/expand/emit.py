@@ -83,7 +83,8 @@ class Growing:
         """Add the operator a node asks for; problems are gathered, and then the result is None."""
         if kind not in registry() or kind == "input":
             known = [k for k in registry() if k != "input"]
-            error = CmtError("CMT-131", f"unknown operator '{kind}'", hint=did_you_mean(kind, known))
+            hint = did_you_mean(kind, known) or "`cmt list ops` shows all of them"
+            error = CmtError("CMT-131", f"unknown operator '{kind}'", hint=hint)
             return self.fail(error, where("op"), trail)
         attributes = {**self.profile.ops.get(kind, {}), **written}
         op = self._op(kind, attributes, env, where, trail)

@@ -1,7 +1,7 @@
 """What the compiler sees: types, parameters, operators, nodes, scopes, one immutable graph."""
 
 from cmt_dsl.ir.graph import STAGE, Graph, Node, ParamInfo, Scope, above, signature
-from cmt_dsl.ir.op import Array, Arrays, Emitter, Op
+from cmt_dsl.ir.op import Array, Arrays, Emitter, Op, later
 from cmt_dsl.ir.tensor import Init, Param, TensorType, broadcast
 from cmt_dsl.ir.text import text
 from cmt_dsl.ir.verify import verify
@@ -21,6 +21,7 @@ __all__ = [
     "TensorType",
     "above",
     "broadcast",
+    "later",
     "signature",
     "text",
     "verify",

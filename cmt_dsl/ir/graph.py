@@ -55,7 +55,7 @@ class ParamInfo:
 
     path: str
     shape: tuple[int, ...]
-    init: Init
+    init: Init | float
     trainable: bool
     decay: bool
     fan_out: int
@@ -174,6 +174,4 @@ def above(path: str) -> list[str]:
 
 def signature(op: Op) -> tuple[str, tuple[tuple[str, Any], ...]]:
     """An operator's kind and the attributes that are part of its structure."""
-    fields = dataclasses.fields(op)  # type: ignore[arg-type]
-    values = [(f.name, getattr(op, f.name)) for f in fields if f.name not in op.data_like]
-    return op.kind, tuple(values)
+    return op.kind, op.structure()

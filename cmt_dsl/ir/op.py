@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from cmt_dsl.ir.tensor import Param, TensorType
@@ -15,6 +16,18 @@ if TYPE_CHECKING:
 Array: TypeAlias = "NDArray[np.floating[Any]]"
 Arrays: TypeAlias = "Mapping[str, Array]"
 """An operator's parameters by name."""
+
+
+_LATER = "later"
+
+
+def later(default: Any) -> Any:
+    """An attribute that an operator got after models had been trained with it.
+
+    Its default must mean what the operator meant before. At the default it is no part of the structure, so
+    that models which do not use it keep their fingerprints, and their checkpoints fit.
+    """
+    return field(default=default, metadata={_LATER: True})
 
 
 class Op(ABC):
@@ -38,6 +51,16 @@ class Op(ABC):
     def __init_subclass__(cls, kind: str, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         cls.kind = kind
+
+    def attributes(self) -> dict[str, Any]:
+        """What tells it from others of its kind, in the order of declaration; without what only training reads."""
+        names = [f.name for f in fields(self) if f.name not in self.data_like]  # type: ignore[arg-type]
+        return {name: getattr(self, name) for name in names}
+
+    def structure(self) -> tuple[tuple[str, Any], ...]:
+        """The same without attributes of `later` that have their default."""
+        usual = {f.name: f.default for f in fields(self) if _LATER in f.metadata}  # type: ignore[arg-type]
+        return tuple((k, v) for k, v in self.attributes().items() if k not in usual or v != usual[k])
 
     @abstractmethod
     def infer(self, *x: TensorType) -> TensorType:

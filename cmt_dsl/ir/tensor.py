@@ -75,8 +75,8 @@ class Attributes(Mapping[str, int]):
 
 
 Init = Literal["zeros", "ones", "normal", "he_fan_out", "trunc_normal_02"]
-"""How a parameter starts: `normal` is N(0, 1); `he_fan_out` is N(0, 2 / (out · k²)), whatever the groups;
-`trunc_normal_02` is N(0, 0.02²) cut at ±2 (an absolute bound, so hardly ever met)."""
+"""How a parameter starts: `normal` is N(0, 1); `he_fan_out` is N(0, 2 / (out · height · width of the kernel)),
+whatever the groups; `trunc_normal_02` is N(0, 0.02²) cut at ±2 (an absolute bound, so hardly ever met)."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ class Param:
 
     name: str
     shape: tuple[int, ...]
-    init: Init
+    init: Init | float
+    """By name, or a constant."""
     trainable: bool = True
     decay: bool = False
     """Whether weight decay applies unless a recipe says otherwise: weights yes, norms and biases no."""

@@ -180,6 +180,8 @@ def initial(graph: Graph, seed: int) -> dict[str, Array]:
 
 
 def _start(info: ParamInfo, seed: int) -> Array:
+    if isinstance(info.init, float):
+        return np.full(info.shape, info.init, np.float32)
     if info.init in ("zeros", "ones"):
         return (np.zeros if info.init == "zeros" else np.ones)(info.shape, np.float32)
     random = np.random.default_rng([seed, zlib.crc32(info.path.encode())])

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from cmt_dsl.ir import Op
 
-_NOT_OPS = {"attributes", "pooling", "windows"}
+_NOT_OPS = {"attributes", "axes", "pooling", "reduction", "windows"}
 
 
 @lru_cache(maxsize=1)

@@ -2,22 +2,54 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op
+from cmt_dsl.errors import ShapeError
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType, later
+from cmt_dsl.ops.attributes import Flag, pair
 from cmt_dsl.ops.pooling import Pooling
-from cmt_dsl.ops.windows import windows
+from cmt_dsl.ops.windows import padded, windows
 
 
 @dataclass(frozen=True)
 class AvgPool(Pooling, kind="avg_pool"):
-    """Mean of each window, `[n, c, h, w] -> [n, c, h', w']`, without padding."""
+    """Mean of each window, `[n, c, h, w] -> [n, c, h', w']`.
+
+    With padding, `count_padding` says whether its zeros count in the mean; frameworks and papers disagree.
+    """
+
+    count_padding: Flag | None = later(None)
+
+    def infer(self, *x: TensorType) -> TensorType:
+        if (self.padding != 0) != (self.count_padding is not None):
+            message = "padding and 'count_padding' go together"
+            hint = "true divides by the whole window (PyTorch's default), false by the positions that are in the map"
+            raise ShapeError("CMT-141", message, attribute="padding", hint=hint)
+        return super().infer(*x)
 
     def numpy(self, p: Arrays, *x: Array) -> Array:
-        return windows(x[0], self.kernel, self.stride).mean((-2, -1))
+        around = padded(x[0], pair(self.padding))
+        y = windows(around, pair(self.kernel), pair(self.stride)).mean((-2, -1))
+        return y / self._inside(x[0]) if self.count_padding is False else y
+
+    def _inside(self, x: Array) -> Array:
+        """The share of each window that lies in the map."""
+        import numpy as np
+
+        ones = padded(np.ones((1, 1, *x.shape[2:]), x.dtype), pair(self.padding))
+        return windows(ones, pair(self.kernel), pair(self.stride)).mean((-2, -1))
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
-        pool = ms.cell("nn.AvgPool2d", self.kernel, self.stride)
-        return f"{pool}({x[0]})"
+        around = self.with_padding(ms, x[0], 0.0)
+        if self.count_padding is False:
+            _, h, w = ms.types[0].map()
+            return f"{ms.support('AvgPoolInside', self.kernel, self.stride, (h, w))}({x[0]}, {around})"
+        return f"{ms.cell('nn.AvgPool2d', self.kernel, self.stride)}({around})"
 
     @staticmethod
     def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
-        return ((AvgPool(2, 2), ((None, 3, 4, 6),)), (AvgPool(3, 1), ((None, 3, 4, 5),)))
+        return (
+            (AvgPool(2, 2), ((None, 3, 4, 6),)),
+            (AvgPool(3, 1), ((None, 3, 4, 5),)),
+            (AvgPool((2, 1), (2, 1)), ((None, 3, 4, 5),)),
+            (AvgPool(3, 1, 1, count_padding=False), ((None, 3, 4, 5),)),
+            (AvgPool((3, 5), (2, 1), (1, 2), count_padding=True), ((None, 3, 4, 5),)),
+        )

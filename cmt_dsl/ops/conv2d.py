@@ -3,26 +3,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Init, Op, Param, TensorType
-from cmt_dsl.ops.attributes import Count, Flag, Padding
-from cmt_dsl.ops.windows import window, windows
+from cmt_dsl.ir import Array, Arrays, Emitter, Init, Op, Param, TensorType, later
+from cmt_dsl.ops.attributes import Count, Flag, Margins, Sides, pair
+from cmt_dsl.ops.windows import padded, span, window, windows
 
 
 @dataclass(frozen=True)
 class Conv2d(Op, kind="conv2d"):
     """2-D convolution `[n, c, h, w] -> [n, out, h', w']`; weight `[out, c/groups, kernel, kernel]`.
 
-    `padding` is the number of zero rows and columns on each side. A strided convolution without
-    padding (a patch embedding, a K/V reduction) must divide its grid: dropped rows are a mistake.
+    `kernel`, `stride`, `padding` and `dilation` are one number or `[height, width]`. `padding` is the number
+    of zero rows and columns on each side, `dilation` the distance between the rows that a kernel reads. A
+    strided convolution without padding (a patch embedding, a K/V reduction) must divide its grid: dropped
+    rows are a mistake.
     """
 
     out: Count
-    kernel: Count
-    padding: Padding
+    kernel: Sides
+    padding: Margins
     bias: Flag
     init: Init
-    stride: Count = 1
+    stride: Sides = 1
     groups: Count = 1
+    dilation: Sides = later(1)
 
     def infer(self, *x: TensorType) -> TensorType:
         c, h, w = x[0].map()
@@ -32,68 +35,87 @@ class Conv2d(Op, kind="conv2d"):
         if self.out % self.groups:
             message = f"{self.out} output channels do not split into {self.groups} groups"
             raise ShapeError("CMT-201", message, attribute="out")
-        for side, name in ((h, "height"), (w, "width")):
-            if side + 2 * self.padding < self.kernel:
-                message = f"a {self.kernel}-wide kernel does not fit a {name} of {side}"
+        sides: list[int] = []
+        for side, name, k, s, p, d in zip((h, w), ("height", "width"), *self._pairs(), strict=True):
+            if side + 2 * p < span(k, d):
+                wide = f"{k}-wide kernel" + (f" of dilation {d}, which spans {span(k, d)}," if d > 1 else "")
+                message = f"a {wide} does not fit a {name} of {side}"
                 raise ShapeError("CMT-202", message, attribute="kernel")
-            if self.padding == 0 and self.stride > 1 and side % self.stride:
-                message = f"stride {self.stride} does not divide the {name} {side}"
+            if p == 0 and s > 1 and side % s:
+                message = f"stride {s} does not divide the {name} {side}"
                 hint = f"the grid here is {h}×{w}: choose another input size, or a stride that divides it"
                 raise ShapeError("CMT-202", message, attribute="stride", hint=hint)
-        sides = (window(s, self.kernel, self.stride, self.padding) for s in (h, w))
+            sides.append(window(side, k, s, p, d))
         return TensorType((None, self.out, *sides))
 
+    def _pairs(self) -> tuple[tuple[int, int], ...]:
+        """Kernel, stride, padding and dilation, each for height and width."""
+        return pair(self.kernel), pair(self.stride), pair(self.padding), pair(self.dilation)
+
     def params(self, *x: TensorType) -> tuple[Param, ...]:
-        c, k = x[0].map()[0], self.kernel
-        fan_out = (
-            self.out * k * k
-        )  # groups do not count: neither PyTorch's initialiser nor MindSpore's knows of them
-        weight = Param("weight", (self.out, c // self.groups, k, k), self.init, decay=True, fan_out=fan_out)
+        c, (kh, kw) = x[0].map()[0], pair(self.kernel)
+        fan_out = self.out * kh * kw  # whatever the groups: PyTorch's and MindSpore's initialisers know of none
+        weight = Param("weight", (self.out, c // self.groups, kh, kw), self.init, decay=True, fan_out=fan_out)
         return (weight, Param("bias", (self.out,), "zeros")) if self.bias else (weight,)
 
     def macs(self, out: TensorType, *x: TensorType) -> int:
-        return out.elements * x[0].map()[0] // self.groups * self.kernel**2
+        kh, kw = pair(self.kernel)
+        return out.elements * x[0].map()[0] // self.groups * kh * kw
 
     def numpy(self, p: Arrays, *x: Array) -> Array:
         import numpy as np
 
-        pad, k, s = self.padding, self.kernel, self.stride
-        padded = np.pad(x[0], ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-        views = windows(padded, k, s)
+        (kh, kw), stride, padding, dilation = self._pairs()
+        views = windows(padded(x[0], padding), (kh, kw), stride, dilation)
         n, c, h, w = views.shape[:4]
         g, weight = self.groups, p["weight"]
         if g == c == self.out:
             y = np.zeros((n, c, h, w), x[0].dtype)
-            for i in range(k):
-                for j in range(k):
+            for i in range(kh):
+                for j in range(kw):
                     y += views[..., i, j] * weight[None, :, 0, i, j, None, None]
         else:
-            columns = views.reshape(n, g, c // g, h, w, k * k).transpose(1, 2, 5, 0, 3, 4)
-            columns = columns.reshape(g, c // g * k * k, n * h * w)
+            columns = views.reshape(n, g, c // g, h, w, kh * kw).transpose(1, 2, 5, 0, 3, 4)
+            columns = columns.reshape(g, c // g * kh * kw, n * h * w)
             y = weight.reshape(g, self.out // g, -1) @ columns
             y = y.reshape(self.out, n, h, w).transpose(1, 0, 2, 3)
         return y + p["bias"][None, :, None, None] if self.bias else y
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
-        c, k = ms.types[0].map()[0], self.kernel
-        keeps_grid = k % 2 == 1 and self.padding == k // 2 and self.stride == 1
+        c = ms.types[0].map()[0]
+        kernel, stride, padding, dilation = self._pairs()
+        keeps_grid = stride == (1, 1) and all(
+            2 * p == span(k, d) - 1 for k, p, d in zip(kernel, padding, dilation, strict=True)
+        )
+        spread: dict[str, object] = {} if dilation == (1, 1) else {"dilation": self.dilation}
         if self.groups == c == self.out and keeps_grid:
-            return f"{ms.support('DepthwiseConv', c, k, self.bias)}({x[0]})"
-        options: dict[str, object] = {"stride": self.stride} if self.stride > 1 else {}
-        options |= {"pad_mode": "pad", "padding": self.padding}
+            return f"{ms.support('DepthwiseConv', c, self.kernel, self.bias, **spread)}({x[0]})"
+        options: dict[str, object] = {"stride": self.stride} if stride != (1, 1) else {}
+        (p, q), around = padding, self.padding
+        options |= {"pad_mode": "pad", "padding": around if p == q else (p, p, q, q), **spread}
         if self.groups > 1:
             options["group"] = self.groups
-        conv = ms.cell("nn.Conv2d", c, self.out, k, **options, has_bias=self.bias, weight_init="zeros")
+        conv = ms.cell("nn.Conv2d", c, self.out, self.kernel, **options, has_bias=self.bias, weight_init="zeros")
         return f"{conv}({x[0]})"
 
     @staticmethod
     def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
         shape = ((None, 6, 8, 10),)
+        he = "he_fan_out"
         return (
-            (Conv2d(4, 3, 1, True, "he_fan_out"), shape),
-            (Conv2d(6, 3, 1, True, "he_fan_out", groups=6), shape),
-            (Conv2d(6, 2, 0, False, "he_fan_out", stride=2, groups=6), shape),
-            (Conv2d(4, 3, 1, False, "he_fan_out", stride=2), shape),
-            (Conv2d(9, 1, 0, True, "he_fan_out"), shape),
-            (Conv2d(4, 5, 2, True, "he_fan_out", groups=2), shape),
+            (Conv2d(4, 3, 1, True, he), shape),
+            (Conv2d(6, 3, 1, True, he, groups=6), shape),
+            (Conv2d(6, 2, 0, False, he, stride=2, groups=6), shape),
+            (Conv2d(4, 3, 1, False, he, stride=2), shape),
+            (Conv2d(9, 1, 0, True, he), shape),
+            (Conv2d(4, 5, 2, True, he, groups=2), shape),
+            (Conv2d(4, (1, 7), (0, 3), True, he), shape),
+            (Conv2d(4, (3, 2), (1, 0), False, he, stride=(1, 2), groups=2), shape),
+            (Conv2d(4, 3, (2, 1), True, he, stride=(2, 1), dilation=2), shape),
+            (Conv2d(6, (1, 7), (0, 3), True, he, groups=6), shape),
+            (Conv2d(6, (5, 3), (6, 1), False, he, groups=6, dilation=(3, 1)), shape),
+            (Conv2d(6, 3, 2, True, he, groups=6, dilation=2), shape),
+            (Conv2d(6, (3, 1), (1, 0), True, he, stride=(2, 1), groups=6), shape),
+            (Conv2d(6, 3, (1, 2), False, he, stride=(1, 2), groups=6, dilation=(1, 2)), shape),
+            (Conv2d(6, (2, 3), (0, 2), True, he, groups=6), shape),
         )

@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, TensorType
-from cmt_dsl.ops.attributes import Flag, Shape
+from cmt_dsl.ops.attributes import Flag, Shape, Start
 
 
 @dataclass(frozen=True)
 class Parameter(Op, kind="parameter"):
-    """A trainable tensor of the given shape, without a batch: a position bias, a gate, a layer scale."""
+    """A trainable tensor of the given shape, without a batch: a position bias, a gate, a layer scale.
+
+    It starts as `init` says, or from the number that `init` is.
+    """
 
     shape: Shape
-    init: Literal["zeros", "ones", "normal", "trunc_normal_02"]
+    init: Start
     decay: Flag = False
     arity = (0, 0)
 

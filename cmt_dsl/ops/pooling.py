@@ -5,28 +5,41 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Op, TensorType
-from cmt_dsl.ops.attributes import Count
+from cmt_dsl.ir import Emitter, Op, TensorType, later
+from cmt_dsl.ops.attributes import Margins, Sides, pair
 from cmt_dsl.ops.windows import window
 
 
 @dataclass(frozen=True)
 class Pooling(Op, kind="pooling"):
-    """Base of the pools, `[n, c, h, w] -> [n, c, h', w']`, without padding; windows must cover the grid."""
+    """Base of the pools, `[n, c, h, w] -> [n, c, h', w']`; windows must cover the grid.
 
-    kernel: Count
-    stride: Count
+    `kernel`, `stride` and `padding` are one number or `[height, width]`. At most half of a window is padding,
+    and what the windows leave over may be padding alone.
+    """
+
+    kernel: Sides
+    stride: Sides
+    padding: Margins = later(0)
 
     def infer(self, *x: TensorType) -> TensorType:
         c, h, w = x[0].map()
-        for side, name in ((h, "height"), (w, "width")):
-            if side < self.kernel:
-                message = f"a {self.kernel}-wide window does not fit a {name} of {side}"
+        sides: list[int] = []
+        pairs = pair(self.kernel), pair(self.stride), pair(self.padding)
+        for side, name, k, s, p in zip((h, w), ("height", "width"), *pairs, strict=True):
+            if 2 * p > k:
+                message = f"padding {p} is more than half of a {k}-wide window"
+                raise ShapeError("CMT-202", message, attribute="padding")
+            if side + 2 * p < k:
+                message = f"a {k}-wide window does not fit a {name} of {side}"
                 raise ShapeError("CMT-202", message, attribute="kernel")
-            if (side - self.kernel) % self.stride:
-                message = (
-                    f"windows of {self.kernel} at stride {self.stride} leave part of the {name} {side} over"
-                )
+            if (side + 2 * p - k) % s > p:
+                message = f"windows of {k} at stride {s} leave part of the {name} {side} over"
                 raise ShapeError("CMT-202", message, attribute="stride")
-        sides = (window(s, self.kernel, self.stride, 0) for s in (h, w))
+            sides.append(window(side, k, s, p))
         return TensorType((None, c, *sides))
+
+    def with_padding(self, ms: Emitter, x: str, value: float) -> str:
+        """The MindSpore expression of the map with its padding."""
+        p, q = pair(self.padding)
+        return f"ops.pad({x}, [{q}, {q}, {p}, {p}], value={value!r})" if p or q else x

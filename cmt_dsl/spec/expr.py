@@ -57,6 +57,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs,
     "ceil": math.ceil,
     "sqrt": math.sqrt,
+    "log2": math.log2,
 }
 _WHOLE = "numbers, names, + - * / // %, comparisons, and or not, a if c else b, " + ", ".join(FUNCTIONS)
 _WRITTEN = {
@@ -105,7 +106,9 @@ def parse(text: str) -> Expr:
     try:
         body = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        raise CmtError("CMT-120", f"'{text}' is not an expression", hint=_WHOLE) from None
+        cut = text.count("(") > text.count(")")
+        hint = "between { } a comma ends a value: quote the expression, or name it under let" if cut else _WHOLE
+        raise CmtError("CMT-120", f"'{text}' is not an expression", hint=hint) from None
     names: dict[str, None] = {}
     _check(body, text, 0, names)
     return Expr(text, body, tuple(names))

@@ -9,7 +9,6 @@ import numpy as np
 
 from cmt_dsl import Graph, build, load_text, run
 from cmt_dsl.errors import CmtError
-from cmt_dsl.ir import signature
 from runtime.checkpoint.load import Arrays, Imported
 
 SIZES = ("input", "parameter", "merge_heads")
@@ -89,8 +88,8 @@ def changed_attributes(before: Graph, after: Graph) -> list[str]:
         old = before.by_path.get(node.path)
         if old is None or old.op.kind != node.op.kind or node.op.kind in SIZES:
             continue
-        was = dict(signature(old.op)[1])
-        for name, value in signature(node.op)[1]:
+        was = old.op.attributes()
+        for name, value in node.op.attributes().items():
             if was[name] != value and name != "out":
                 counts[f"{node.op.kind} {name}: {_short(was[name])} → {_short(value)}"] += 1
     return [f"{change} ({count} ×)" for change, count in counts.items()]

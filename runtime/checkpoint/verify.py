@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cmt_dsl.errors import CmtError, Place
-from cmt_dsl.ir import Graph, above, signature
+from cmt_dsl.ir import Graph, Op, above, signature
 from cmt_dsl.spec import Model
 from runtime.checkpoint.causes import Cause, of_specs, of_weights
 from runtime.checkpoint.file import AVERAGED, Checkpoint, load_checkpoint
@@ -217,7 +217,7 @@ def _meaning(held: Graph, wanted: Graph, blamed: set[str]) -> Iterator[Differenc
             yield Difference("operator", node.path, f"{node.op.kind} is not in the checkpoint's graph")
         elif signature(node.op) != signature(other.op):
             found = True
-            yield Difference("operator", node.path, _changed(signature(other.op), signature(node.op)))
+            yield Difference("operator", node.path, _changed(other.op, node.op))
         elif node.inputs != other.inputs and {*node.inputs, *other.inputs} <= {*held.by_path} & {
             *wanted.by_path
         }:
@@ -234,8 +234,8 @@ def _meaning(held: Graph, wanted: Graph, blamed: set[str]) -> Iterator[Differenc
         )
 
 
-def _changed(held: Any, wanted: Any) -> str:
-    if held[0] != wanted[0]:
-        return f"{held[0]} in the checkpoint, {wanted[0]} in the spec"
-    pairs = zip(held[1], wanted[1], strict=False)
-    return ", ".join(f"{a[0]} {a[1]} in the checkpoint, {b[1]} in the spec" for a, b in pairs if a != b)
+def _changed(held: Op, wanted: Op) -> str:
+    if held.kind != wanted.kind:
+        return f"{held.kind} in the checkpoint, {wanted.kind} in the spec"
+    was, now = held.attributes(), wanted.attributes()
+    return ", ".join(f"{k} {was[k]} in the checkpoint, {now[k]} in the spec" for k in now if was[k] != now[k])

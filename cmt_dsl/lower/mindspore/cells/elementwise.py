@@ -73,6 +73,17 @@ class GeluTanh(nn.Cell):
         return ops.gelu(x, approximate="tanh") if self.native else self.saved(x)[0]
 
 
+class Tanh(nn.Cell):
+    """Hyperbolic tangent, elementwise, any shape; 2 * sigmoid(2 x) - 1 is exact, the CPU's own tanh is not."""
+
+    def __init__(self):
+        super().__init__()
+        self.native = ms.get_context("device_target") != "CPU"
+
+    def construct(self, x):
+        return ops.tanh(x) if self.native else 2.0 * ops.sigmoid(2.0 * x) - 1.0
+
+
 class SoftmaxSaved(nn.Cell):
     """Softmax over the last axis; its gradient p * dy - p * sum(p * dy) takes the sum as a product with ones."""
 

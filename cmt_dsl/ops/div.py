@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType, broadcast
+
+
+@dataclass(frozen=True)
+class Div(Op, kind="div"):
+    """Quotient of two values, broadcast from the right; nothing keeps the second from 0 but the spec."""
+
+    arity = (2, 2)
+
+    def infer(self, *x: TensorType) -> TensorType:
+        return broadcast(x[0], x[1])
+
+    def numpy(self, p: Arrays, *x: Array) -> Array:
+        return x[0] / x[1]
+
+    def mindspore(self, ms: Emitter, *x: str) -> str:
+        return f"{x[0]} / {x[1]}"
+
+    @staticmethod
+    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+        return (
+            (Div(), ((None, 3, 4, 5), (None, 3, 4, 5))),
+            (Div(), ((None, 2, 4, 5), (None, 2, 1, 1))),
+            (Div(), ((None, 2, 4, 5), (1,))),
+        )

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cmt_dsl.ir import Array, Arrays, Emitter, Op
+from cmt_dsl.ops.reduction import Reduction
+
+
+@dataclass(frozen=True)
+class Max(Reduction, kind="max"):
+    """Maximum over `channels`, `height`, `width` or the whole `grid`, which stay with size 1."""
+
+    def numpy(self, p: Arrays, *x: Array) -> Array:
+        return x[0].max(self.axes(x[0].ndim), keepdims=True)
+
+    def mindspore(self, ms: Emitter, *x: str) -> str:
+        at = self.axes(len(ms.types[0].shape))
+        return f"{ms.cell('ops.ReduceMax', True)}({x[0]}, {at})"
+
+    @staticmethod
+    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+        return Max.samples_of()

@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cmt_dsl.ir import Array, Arrays, Emitter, Op
+from cmt_dsl.ops.reduction import Reduction
+
+
+@dataclass(frozen=True)
+class Mean(Reduction, kind="mean"):
+    """Mean over `channels`, `height`, `width` or the whole `grid`, which stay with size 1."""
+
+    def numpy(self, p: Arrays, *x: Array) -> Array:
+        return x[0].mean(self.axes(x[0].ndim), keepdims=True)
+
+    def mindspore(self, ms: Emitter, *x: str) -> str:
+        return self.total(ms, x[0], mean=True)
+
+    @staticmethod
+    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+        return Mean.samples_of()

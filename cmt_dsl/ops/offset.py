@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ops.attributes import Number
+
+
+@dataclass(frozen=True)
+class Offset(Op, kind="offset"):
+    """Sum with a constant, x[...] -> x[...]."""
+
+    by: Number
+
+    def infer(self, *x: TensorType) -> TensorType:
+        return x[0]
+
+    def numpy(self, p: Arrays, *x: Array) -> Array:
+        return x[0] + x[0].dtype.type(self.by)
+
+    def mindspore(self, ms: Emitter, *x: str) -> str:
+        return f"{x[0]} + {self.by!r}"
+
+    @staticmethod
+    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+        return ((Offset(0.5), ((None, 3, 4, 5),)), (Offset(-2.0), ((None, 6),)))

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ops.attributes import Number
+
+
+@dataclass(frozen=True)
+class Power(Op, kind="power"):
+    """x to a constant exponent, x[...] -> x[...]; where it is no whole number, x must be above 0."""
+
+    by: Number
+
+    def infer(self, *x: TensorType) -> TensorType:
+        return x[0]
+
+    def numpy(self, p: Arrays, *x: Array) -> Array:
+        return x[0] ** x[0].dtype.type(self.by)
+
+    def mindspore(self, ms: Emitter, *x: str) -> str:
+        return f"ops.pow({x[0]}, {self.by!r})"
+
+    @staticmethod
+    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+        return tuple((Power(by), ((None, 3, 4, 5),)) for by in (2.0, 0.5, -0.5, 3.0))

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+
+
+@dataclass(frozen=True)
+class Tanh(Op, kind="tanh"):
+    """Hyperbolic tangent, x[...] -> x[...]."""
+
+    def infer(self, *x: TensorType) -> TensorType:
+        return x[0]
+
+    def numpy(self, p: Arrays, *x: Array) -> Array:
+        import numpy as np
+
+        return np.tanh(x[0])
+
+    def mindspore(self, ms: Emitter, *x: str) -> str:
+        return f"{ms.support('Tanh')}({x[0]})"
+
+    @staticmethod
+    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+        return ((Tanh(), ((None, 3, 4, 5),)), (Tanh(), ((None, 6),)))
