@@ -18,8 +18,9 @@ FAMILIES: dict[str, Family] = {
     "matmul": "attention", "softmax": "attention", "split_heads": "attention", "merge_heads": "attention",
     "batch_norm": "norm", "layer_norm": "norm",
     "gelu": "activation", "relu": "activation", "relu6": "activation", "silu": "activation",
-    "sigmoid": "activation", "hard_swish": "activation",
+    "sigmoid": "activation", "hard_swish": "activation", "hard_sigmoid": "activation", "tanh": "activation",
     "add": "arithmetic", "sub": "arithmetic", "mul": "arithmetic", "scale": "arithmetic",
+    "div": "arithmetic", "offset": "arithmetic", "power": "arithmetic",
     "input": "input", "parameter": "parameter",
 }  # fmt: skip
 """What an operator is coloured by; others by whether they only train, or as changing the shape."""

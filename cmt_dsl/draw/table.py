@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from cmt_dsl.cost import Cost, Tally
 from cmt_dsl.draw.fold import Folding, Item, name, words
-from cmt_dsl.ir import STAGE, Graph, Scope, TensorType
+from cmt_dsl.ir import STAGE, Graph, Scope, TensorType, spelled
 
 Level = Literal["model", "stage", "block", "op"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -64,5 +64,5 @@ def _below(folding: Folding, deepest: int, path: str, depth: int) -> Iterator[Ro
 def _what(item: Item) -> str:
     if isinstance(item, Scope):
         return item.block
-    shown = ", ".join(f"{key}={value}" for key, value in words(item))
+    shown = ", ".join(f"{key}={spelled(value)}" for key, value in words(item))
     return f"{item.op.kind}({shown})" if shown else item.op.kind

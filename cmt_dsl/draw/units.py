@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cmt_dsl.draw.scene import Box, Cluster, Figures
+from cmt_dsl.ir import spelled
 
 UNSAID = {"out", "eps", "momentum", "form", "by", "padding"}
 """Attributes that a box leaves to its shape or its tooltip."""
@@ -59,7 +60,7 @@ def exact(thing: Box | Cluster) -> str:
         f"{f.activations:,} bytes of activations",
     ]
     if isinstance(thing, Box) and thing.attributes:
-        lines.append(", ".join(f"{key}={value}" for key, value in thing.attributes))
+        lines.append(", ".join(f"{key}={spelled(value)}" for key, value in thing.attributes))
     if isinstance(thing, Box) and thing.place is not None:
         lines.append(str(thing.place))
     return "\n".join(lines)
@@ -77,5 +78,5 @@ def marks(thing: Box | Cluster) -> str:
 def brief(thing: Box | Cluster) -> str:
     """What a thing is besides its title: `conv2d kernel=3 groups=76`; nothing where the title says it."""
     words = thing.brief if isinstance(thing, Box) else ()
-    said = " ".join([thing.what, *(f"{key}={value}" for key, value in words if key not in UNSAID)])
+    said = " ".join([thing.what, *(f"{key}={spelled(value)}" for key, value in words if key not in UNSAID)])
     return "" if said == thing.title or thing.family == "stage" else said

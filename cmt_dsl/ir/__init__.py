@@ -3,7 +3,7 @@
 from cmt_dsl.ir.graph import STAGE, Graph, Node, ParamInfo, Scope, above, signature
 from cmt_dsl.ir.op import Array, Arrays, Emitter, Op, later
 from cmt_dsl.ir.tensor import Init, Param, TensorType, broadcast
-from cmt_dsl.ir.text import text
+from cmt_dsl.ir.text import spelled, text
 from cmt_dsl.ir.verify import verify
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "broadcast",
     "later",
     "signature",
+    "spelled",
     "text",
     "verify",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any, cast
 
 from cmt_dsl.ir.graph import Graph, Node, signature
 
@@ -25,3 +26,12 @@ def line(node: Node, prefix: str = "") -> str:
     params = " ".join(f"{p.name or 'value'}{list(p.shape)}" for p in node.params)
     count = f"  # {params}: {sum(prod(p.shape) for p in node.params):,}" if node.params else ""
     return f"{node.path.removeprefix(prefix)} = {kind}({shown})({inputs}) -> {node.type}{count}"
+
+
+def spelled(value: Any) -> str:
+    """An attribute as people write it in a spec: `[1, 7]`, `true`, `erf`."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(map(spelled, cast("list[Any]", value))) + "]"
+    return "null" if value is None else str(value)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cmt_dsl import Graph, build, load_text, run
 from cmt_dsl.errors import CmtError
+from cmt_dsl.ir import spelled
 from runtime.checkpoint.load import Arrays, Imported
 
 SIZES = ("input", "parameter", "merge_heads")
@@ -96,4 +97,4 @@ def changed_attributes(before: Graph, after: Graph) -> list[str]:
 
 
 def _short(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else spelled(value)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cmt_dsl.errors import CmtError, Place
-from cmt_dsl.ir import Graph, Op, above, signature
+from cmt_dsl.ir import Graph, Op, above, signature, spelled
 from cmt_dsl.spec import Model
 from runtime.checkpoint.causes import Cause, of_specs, of_weights
 from runtime.checkpoint.file import AVERAGED, Checkpoint, load_checkpoint
@@ -238,4 +238,6 @@ def _changed(held: Op, wanted: Op) -> str:
     if held.kind != wanted.kind:
         return f"{held.kind} in the checkpoint, {wanted.kind} in the spec"
     was, now = held.attributes(), wanted.attributes()
-    return ", ".join(f"{k} {was[k]} in the checkpoint, {now[k]} in the spec" for k in now if was[k] != now[k])
+    return ", ".join(
+        f"{k} {spelled(was[k])} in the checkpoint, {spelled(now[k])} in the spec" for k in now if was[k] != now[k]
+    )

@@ -168,7 +168,7 @@ def test_compare() -> None:
         assert rows[name]["params"]["trainable"] == total.trainable
         assert rows[name]["macs"] == total.macs
     assert {name: rows[name]["top1"] for name in MODELS} == {
-        "cmt_b": 84.5, "cmt_nano": None, "cmt_s": 83.5, "cmt_ti": 79.2, "cmt_xs": 81.8, "example_parallel": None,
+        "cmt_b": 84.5, "cmt_nano": None, "cmt_s": 83.5, "cmt_ti": 79.2, "cmt_xs": 81.8, "example_attention": None, "example_parallel": None,
     }  # fmt: skip
     assert all("arXiv" in rows[name]["source"] for name in ("cmt_ti", "cmt_xs", "cmt_s", "cmt_b"))
     text = cmt("compare", "cmt_ti", "cmt_s").out

@@ -21,14 +21,17 @@ stages:
     args: {{{args}}}
 """
 ARGS = {
+    "cbam": "ratio: 4",
     "cmt": "heads: 2, reduction: 2, expansion: 3.6",
     "cmt_head": "width: 16, dropout: 0.1",
     "cmt_head_fc": "width: 16, dropout: 0.1",
     "conv_stem": "width: 16",
+    "eca": "",
     "irffn": "expansion: 3.6",
     "lmhsa": "heads: 2, reduction: 2",
     "lpu": "",
     "patch_embed": "width: 16",
+    "se": "ratio: 4",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,23 +93,56 @@ def test_only_these_operators_count_macs() -> None:
     assert counted == {"conv2d", "linear", "matmul"}
 
 
-def test_convolution_by_hand() -> None:
-    op = make(
-        "conv2d",
-        {"out": 4, "kernel": 3, "padding": 1, "bias": True, "init": "zeros", "stride": 2, "groups": 2},
-    )
+CONVOLUTIONS = {
+    "strided": {"kernel": 3, "padding": 1, "stride": 2, "groups": 2},
+    "one row": {"kernel": [1, 7], "padding": [0, 3]},
+    "uneven everywhere": {"kernel": [3, 2], "padding": [2, 1], "stride": [2, 1], "dilation": [1, 3], "groups": 3},
+    "depthwise column": {"out": 6, "kernel": [5, 1], "padding": [2, 0], "groups": 6},
+    "depthwise dilated": {"out": 6, "kernel": [3, 2], "padding": [2, 1], "dilation": [2, 3], "groups": 6},
+    "depthwise strided": {"out": 6, "kernel": 3, "padding": [1, 0], "stride": [1, 2], "groups": 6},
+}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_convolution_by_hand(name: str) -> None:
+    given = {"out": 12, "bias": True, "init": "zeros", **CONVOLUTIONS[name]}
+    op = make("conv2d", given)
+    height, width = 6, 8
+    out = op.infer(TensorType((None, 6, height, width)))
     random = np.random.default_rng(0)
-    x, w, b = (
-        random.standard_normal((2, 6, 5, 7)),
-        random.standard_normal((4, 3, 3, 3)),
-        random.standard_normal(4),
-    )
-    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    y = np.zeros((2, 4, 3, 4))
-    for n, o, i, j in np.ndindex(*y.shape):
-        group = slice(3 * (o // 2), 3 * (o // 2) + 3)
-        y[n, o, i, j] = (padded[n, group, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3] * w[o]).sum() + b[o]
-    np.testing.assert_allclose(op.numpy({"weight": w, "bias": b}, x), y, atol=1e-12)
+    groups, (kh, kw) = given.get("groups", 1), two(given["kernel"])
+    (sh, sw), (ph, pw) = two(given.get("stride", 1)), two(given["padding"])
+    dh, dw = two(given.get("dilation", 1))
+    per, mine = 6 // groups, given["out"] // groups
+    x = random.standard_normal((2, 6, height, width))
+    w, b = random.standard_normal((given["out"], per, kh, kw)), random.standard_normal(given["out"])
+    assert [p.shape for p in op.params(TensorType((None, 6, height, width)))] == [w.shape, b.shape]
+    y = np.zeros((2, *out.sizes))
+    for n, o, i, j, c, r, s in np.ndindex(*y.shape, per, kh, kw):
+        row, column = i * sh + r * dh - ph, j * sw + s * dw - pw
+        if 0 <= row < height and 0 <= column < width:
+            y[n, o, i, j] += x[n, o // mine * per + c, row, column] * w[o, c, r, s]
+    np.testing.assert_allclose(op.numpy({"weight": w, "bias": b}, x), y + b[:, None, None], atol=1e-12)
+
+
+def two(value: Any) -> tuple[int, int]:
+    return tuple(value) if isinstance(value, list) else (value, value)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("count", [True, False])
+def test_pools_by_hand(count: bool) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 7, 8))
+    given = {"kernel": [3, 4], "stride": [2, 1], "padding": [1, 2]}
+    found = {
+        "max": make("max_pool", given).numpy({}, x),
+        "mean": make("avg_pool", {**given, "count_padding": count}).numpy({}, x),
+    }
+    assert found["max"].shape == found["mean"].shape == (2, 3, 4, 9)
+    for i, j in np.ndindex(4, 9):
+        seen = x[:, :, max(2 * i - 1, 0) : 2 * i + 2, max(j - 2, 0) : j + 2]
+        divisor = 12 if count else seen.shape[2] * seen.shape[3]
+        np.testing.assert_allclose(found["max"][..., i, j], seen.max((2, 3)))
+        np.testing.assert_allclose(found["mean"][..., i, j], seen.sum((2, 3)) / divisor, atol=1e-12)
 
 
 def test_gelu_forms_differ_and_equal_their_formulas() -> None:
@@ -131,6 +165,23 @@ def test_gelu_forms_differ_and_equal_their_formulas() -> None:
         ("conv2d", {"out": 4, "kernel": 2, "padding": 0, "stride": 2}, [(None, 6, 8, 7)], "CMT-202", "stride"),
         ("conv2d", {"out": 4, "kernel": 2, "padding": 0}, [(None, 6)], "CMT-204", ""),
         ("conv2d", {"out": 4, "kernel": 2, "padding": 0}, [(6, 8, 8)], "CMT-204", ""),
+        ("conv2d", {"out": 4, "kernel": [1, 9], "padding": 0}, [(None, 6, 8, 8)], "CMT-202", "kernel"),
+        ("conv2d", {"out": 4, "kernel": 3, "dilation": [1, 4], "padding": 0}, [(None, 6, 8, 8)], "CMT-202", "kernel"),
+        ("conv2d", {"out": 4, "kernel": 2, "padding": [1, 0], "stride": 2}, [(None, 6, 8, 7)], "CMT-202", "stride"),
+        ("conv2d", {"out": 4, "kernel": 2, "padding": 0, "stride": [1, 2]}, [(None, 6, 8, 7)], "CMT-202", "stride"),
+        ("max_pool", {"kernel": [1, 3], "stride": 1, "padding": 1}, [(None, 6, 8, 7)], "CMT-202", "padding"),
+        ("max_pool", {"kernel": [2, 3], "stride": [2, 3]}, [(None, 6, 4, 5)], "CMT-202", "stride"),
+        ("avg_pool", {"kernel": 3, "stride": 1, "padding": 1}, [(None, 6, 8, 7)], "CMT-141", "padding"),
+        ("avg_pool", {"kernel": 3, "stride": 1, "count_padding": True}, [(None, 6, 8, 7)], "CMT-141", "padding"),
+        ("mean", {"over": "height"}, [(None, 6)], "CMT-204", "over"),
+        ("max", {"over": "channels"}, [(6, 4, 5)], "CMT-204", "over"),
+        ("softmax", {"over": "grid"}, [(None, 6)], "CMT-204", "over"),
+        ("concat", {"over": "height"}, [(None, 2), (None, 3)], "CMT-204", "over"),
+        ("concat", {"over": "width"}, [(None, 2, 3, 4), (None, 3, 3, 4)], "CMT-203", ""),
+        ("transpose", {"axes": ["height", "width"]}, [(None, 6)], "CMT-204", ""),
+        ("slice_grid", {"over": "height", "start": 2, "stop": 9}, [(None, 6, 4, 15)], "CMT-203", "stop"),
+        ("global_max_pool", {}, [(None, 3)], "CMT-204", ""),
+        ("div", {}, [(None, 6), (None, 3, 1, 6)], "CMT-203", ""),
         ("split_heads", {"heads": 4}, [(None, 6, 2, 2)], "CMT-201", "heads"),
         ("merge_heads", {"height": 2, "width": 2}, [(None, 6, 2, 5)], "CMT-203", "height"),
         ("avg_pool", {"kernel": 3, "stride": 1}, [(None, 6, 2, 2)], "CMT-202", "kernel"),
@@ -157,3 +208,30 @@ def test_shapes_that_do_not_fit(
     with pytest.raises(ShapeError) as caught:
         op.infer(*map(TensorType, shapes))
     assert (caught.value.code, caught.value.attribute) == (code, culprit)
+
+
+@pytest.mark.parametrize(
+    ("kind", "attribute", "value", "words"),
+    [
+        ("conv2d", "kernel", [3], "a whole number or [height, width], not [3]"),
+        ("conv2d", "kernel", [3, 3, 3], "a whole number or [height, width], not [3, 3, 3]"),
+        ("conv2d", "kernel", [3, 0], "from 1 to 1,000,000, not [3, 0]"),
+        ("conv2d", "kernel", [3, "x"], "a whole number or [height, width], not [3, 'x']"),
+        ("conv2d", "kernel", 3.0, "a whole number or [height, width], not 3.0"),
+        ("conv2d", "dilation", True, "a whole number or [height, width], not true"),
+        ("conv2d", "padding", -1, "from 0 to 1,024, not -1"),
+        ("parameter", "init", "one", "a number or one of zeros, ones, normal, trunc_normal_02, not 'one'"),
+        ("parameter", "init", True, "a number or one of zeros, ones, normal, trunc_normal_02, not true"),
+        ("transpose", "axes", ["height", "height"], "two of channels, height and width, not ['height', 'height']"),
+        ("transpose", "axes", "height", "two of channels, height and width, not 'height'"),
+    ],
+)  # fmt: skip
+def test_attributes_that_are_refused(kind: str, attribute: str, value: object, words: str) -> None:
+    given: dict[str, dict[str, object]] = {
+        "conv2d": {"out": 4, "kernel": 3, "padding": 1, "bias": True, "init": "zeros"},
+        "parameter": {"shape": [3], "init": "zeros"},
+        "transpose": {},
+    }
+    with pytest.raises(ValidationError) as caught:
+        make(kind, {**given[kind], attribute: value})
+    assert [str(e["msg"]) for e in caught.value.errors()] == [f"Value error, should be {words}"]

@@ -135,7 +135,7 @@ def slope(
 
 
 @pytest.mark.parametrize("mode", ["graph", "pynative"])
-@pytest.mark.parametrize("model", ["cmt_nano", "example_parallel"])
+@pytest.mark.parametrize("model", ["cmt_nano", "example_parallel", "example_attention"])
 def test_whole_models(model: str, mode: str) -> None:
     import mindspore as ms
 

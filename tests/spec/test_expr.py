@@ -38,6 +38,7 @@ NAMES = {
         ("min(heads, 2)", 2),
         ("abs(-2)", 2),
         ("sqrt(16)", 4.0),
+        ("log2(256)", 8.0),
         ("1 < heads <= 4", True),
         ("heads == 4 and not flag", False),
         ("heads == 5 or flag", True),
@@ -110,6 +111,7 @@ def test_and_or_stop_at_the_first_answer() -> None:
         ("1 / 0", "CMT-123"),
         ("1 % 0", "CMT-123"),
         ("sqrt(-1)", "CMT-123"),
+        ("log2(0)", "CMT-123"),
         ("int(1e308 * 10)", "CMT-123"),
         ("1e308 * 10", "CMT-123"),
         ("1e308 * 10 - 1e308 * 10", "CMT-123"),
@@ -153,4 +155,4 @@ def test_only_text_after_a_dollar_is_an_expression() -> None:
 
 
 def test_the_functions_are_the_documented_ones() -> None:
-    assert set(FUNCTIONS) == {"min", "max", "int", "round", "abs", "ceil", "sqrt"}
+    assert set(FUNCTIONS) == {"min", "max", "int", "round", "abs", "ceil", "sqrt", "log2"}

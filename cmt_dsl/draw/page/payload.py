@@ -10,7 +10,7 @@ from cmt_dsl.draw.page.lines import Extents, texts
 from cmt_dsl.draw.palette import FAMILIES, colours
 from cmt_dsl.draw.scene import Box, Cluster, Edge, Figures, Scene
 from cmt_dsl.errors import Place
-from cmt_dsl.ir import Graph, Node, above
+from cmt_dsl.ir import Graph, Node, above, spelled
 
 BOX = (264, 66)
 """Width and height of every box that is not open, in pixels."""
@@ -84,8 +84,8 @@ class _Builder:
         node = self.graph.by_path[thing.path]
         return {
             **found,
-            "attributes": [[key, _plain(value)] for key, value in thing.attributes],
-            "brief": " ".join(f"{key}={_plain(value)}" for key, value in thing.brief),
+            "attributes": [[key, spelled(value)] for key, value in thing.attributes],
+            "brief": " ".join(f"{key}={spelled(value)}" for key, value in thing.brief),
             "parameters": [[p.name, list(p.shape), p.elements, p.trainable, p.init] for p in node.params],
             "training": thing.training_only,
             "shared": thing.shared_by,
@@ -107,7 +107,7 @@ class _Builder:
             if drawn is None or drawn.path == node.path or not isinstance(drawn, Box):
                 continue
             usual = _attributes(self.graph.by_path[drawn.path])
-            other = {k: _plain(v) for k, v in _attributes(node).items() if usual[k] != v}
+            other = {k: spelled(v) for k, v in _attributes(node).items() if usual[k] != v}
             if other:
                 yield node.path, other
 
@@ -196,11 +196,3 @@ def _attributes(node: Node) -> dict[str, Any]:
     fields = dataclasses.fields(node.op)  # type: ignore[arg-type]
     return {field.name: getattr(node.op, field.name) for field in fields}
 
-
-def _plain(value: Any) -> str:
-    """An attribute as people write it in a spec."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (tuple, list)):
-        return "[" + ", ".join(map(_plain, value)) + "]"  # pyright: ignore[reportUnknownArgumentType]
-    return "null" if value is None else str(value)
