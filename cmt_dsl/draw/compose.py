@@ -91,7 +91,7 @@ class _Composer:
         self.clusters.append(
             Cluster(
                 first.path, title, _block(first), family, tuple(item.path for item in run), times * len(run),
-                self.folding.type(first).shape, self._figures(run), cluster, first.place,
+                self.folding.type(first).shape, self._figures(run), cluster, self.graph.shared_place(first),
             )
         )  # fmt: skip
         depth = 1 + sum(above_ in self.folding.scopes for above_ in above(first.path))
@@ -108,7 +108,7 @@ class _Composer:
         first = run[0]
         box = Box(
             first.path, title, _block(first), _family(first), tuple(item.path for item in run),
-            times * len(run), self.folding.type(first).shape, self._figures(run), cluster, first.place,
+            times * len(run), self.folding.type(first).shape, self._figures(run), cluster, self.graph.shared_place(first),
         )  # fmt: skip
         if isinstance(first, Node):
             fields = dataclasses.fields(first.op)  # type: ignore[arg-type]
@@ -141,7 +141,7 @@ class _Composer:
             several = 0 if node.type.batched else self.readers[path]
             self.boxes.append(
                 Box(
-                    path, title, path, "outside", (path,), 1, node.type.shape, nothing, "", node.place,
+                    path, title, path, "outside", (path,), 1, node.type.shape, nothing, "", self.graph.shared_place(node),
                     shared_by=several if several > 1 else 0,
                 )
             )  # fmt: skip

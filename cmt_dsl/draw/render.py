@@ -46,7 +46,8 @@ def render(text: str, picture: Format, engine: Engine | None = None) -> bytes:
         found = engines()
         if not found:
             hint = "install Graphviz (apt install graphviz), or pip install 'cmt-dsl[viz]'"
-            raise CmtError("CMT-411", f"no Graphviz to draw {picture} with", hint=hint)
+            what = "to lay out the page with" if picture == "json0" else f"to draw {picture} with"
+            raise CmtError("CMT-411", f"no Graphviz {what}", hint=hint)
         engine = found[0]
     command = [engine.command, f"-T{picture}", *(["-Gdpi=144"] if picture == "png" else [])]
     try:

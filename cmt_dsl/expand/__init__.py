@@ -12,6 +12,7 @@ from cmt_dsl.expand.values import BROKEN, Bound, Env, Site
 from cmt_dsl.ir import STAGE, Graph, Scope, verify
 from cmt_dsl.ops import make
 from cmt_dsl.spec import Model
+from cmt_dsl.spec.find import shared_names
 from cmt_dsl.spec.schema import BlockUse, StageSpec
 
 
@@ -48,11 +49,14 @@ class _Expander:
             raise SpecError(self.growing.problems)
         if ref is None:
             raise Known
+        nodes, scopes = tuple(self.growing.nodes), tuple(self.growing.scopes)
+        files = dict.fromkeys(item.place.file for item in (*nodes, *scopes) if item.place)
         graph = Graph(
             self.model.name,
-            tuple(self.growing.nodes),
-            tuple(self.growing.scopes),
+            nodes,
+            scopes,
             tuple(end for end in ends if end is not None),
+            shared_names(files, self.model.library.near),
         )
         return verify(graph)
 

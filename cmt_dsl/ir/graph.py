@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -71,6 +71,8 @@ class Graph:
     scopes: tuple[Scope, ...]
     stages: tuple[str, ...]
     """The output node of each stage: the feature pyramid."""
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False)
+    """What drawings and pages call the files that places name: they are passed on, messages are not."""
 
     @cached_property
     def by_path(self) -> dict[str, Node]:
@@ -91,6 +93,13 @@ class Graph:
                     found[path].append(item)
                 item = scopes.get(path, item)
         return {path: tuple(items) for path, items in found.items()}
+
+    def shared_place(self, item: Node | Scope) -> Place | None:
+        """The place of a node or scope as drawings and pages say it."""
+        place = item.place
+        if place is None:
+            return None
+        return dataclasses.replace(place, file=self.files.get(place.file, place.file))
 
     @property
     def input(self) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, get_args
@@ -99,6 +100,33 @@ def shown(path: Path) -> str:
             name = "specs/" + resolved.relative_to(tree).as_posix()
             return str(resolved) if Path(name).exists() else name
         return str(path)
+
+
+def shared_names(names: Iterable[str], model: Path | None) -> dict[str, str]:
+    """How drawings and pages, which are passed on, call the files that messages call `names`; each another name.
+
+    Shipped files are `specs/…`, others relative to the folder of `model`; no folder of this machine is in them.
+    """
+    found: dict[str, str] = {}
+    for name in names:
+        wanted, count = _shared(name, model), 1
+        while wanted in found.values():
+            count += 1
+            wanted = f"{_shared(name, model)} ({count})"
+        found[name] = wanted
+    return found
+
+
+def _shared(name: str, model: Path | None) -> str:
+    file = Path(os.path.abspath(opened(name)))  # noqa: PTH100  links stay: people know them by these names
+    if not _exists(file):
+        return Path(name).name if Path(name).is_absolute() else name
+    if file.resolve().is_relative_to(shipped()):
+        return "specs/" + file.resolve().relative_to(shipped()).as_posix()
+    base = Path(os.path.abspath(model.parent if model else "."))  # noqa: PTH100
+    relative = Path(os.path.relpath(file, base))
+    climbs = relative.parts.count("..")
+    return relative.as_posix() if climbs <= 2 else "/".join(file.parts[-2:])
 
 
 def opened(name: str) -> Path:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import AVERAGED, Checkpoint, load_checkpoint
+from runtime.sharing import names_of
 from runtime.checkpoint.statistics import STATISTICS
 
 NOTE = "running statistics were averaged too; they are not those of the averaged weights"
@@ -29,14 +30,14 @@ def average_checkpoints(paths: Sequence[str | Path], weights: Sequence[float] | 
     means = {which: _Mean(first.weights(which)) for which in first.sets}
     averaged = 0
     made_of = []
-    for path, share in zip(paths, shares, strict=True):
+    for path, share, called in zip(paths, shares, names_of(paths), strict=True):
         checkpoint = first if path is paths[0] else load_checkpoint(path)
         _require_alike(first, checkpoint, paths[0], path)
         averaged += checkpoint.ema is not None
         for which in means.keys() & checkpoint.sets.keys():
             means[which].add(checkpoint.weights(which), share, path, "" if which == "raw" else AVERAGED)
         made_of.append(
-            {"file": str(path), "epoch": checkpoint.epoch, "step": checkpoint.step, "weight": share}
+            {"file": called, "epoch": checkpoint.epoch, "step": checkpoint.step, "weight": share}
         )
         latest = checkpoint if checkpoint.step > latest.step else latest
     made = {which: mean.arrays() for which, mean in means.items() if which == "raw" or averaged == len(paths)}

@@ -53,8 +53,9 @@ def report(
         return
     from runtime.atomic import write_atomically
     from runtime.data.folder import printable
+    from runtime.sharing import names_of
 
-    names = [printable(str(folder)) for folder in runs]
+    names = [printable(name) for name in names_of(runs)]
     if kind == ".png":
         from runtime.report.plot import curves_picture
 

@@ -12,6 +12,7 @@ from runtime.report.curves import charts
 from runtime.report.predictions import Predictions
 from runtime.run.record import Record, summary
 from runtime.run.table import columns
+from runtime.sharing import command_without_folders, without_folders
 
 MOST_CELLS = 40
 """Classes up to which the page shows a whole confusion matrix; above, the pairs most often confused."""
@@ -85,7 +86,7 @@ def _flat(value: dict[str, Any], above: str = "") -> dict[str, str]:
         if isinstance(inner, dict) and inner:
             found |= _flat(inner, path)
         else:
-            found[path] = _text(inner)
+            found[path] = without_folders(_text(inner))
     return found
 
 
@@ -107,9 +108,9 @@ def _environment(run: Record) -> dict[str, str]:
     meta = run.meta
     classes = meta.get("classes") or []
     values = {
-        "command": meta.get("command"),
+        "command": command_without_folders(str(meta["command"])) if "command" in meta else None,
         "fingerprint": meta.get("fingerprint"),
-        "data": meta.get("source"),
+        "data": without_folders(str(meta["source"])) if "source" in meta else None,
         "classes": f"{len(classes)}: {_text(classes)[1:-1]}" if classes else None,
         "training images": meta.get("train_images"),
         "held-out images": meta.get("val_images"),
@@ -135,7 +136,7 @@ def _history(run: Record) -> Iterator[list[str]]:
             "end": lambda e: f"complete after {e.get('steps')} steps",
         }.get(e["event"])
         if what is not None:
-            yield [_when(e.get("time")), what(e)]
+            yield [_when(e.get("time")), without_folders(what(e))]
 
 
 def _when(stamp: Any) -> str:
@@ -151,7 +152,8 @@ def _finite(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
 
 def _predictions(of: dict[str, Any], found: Predictions | None, name: str) -> dict[str, Any]:
     if found is None:
-        return {"how": ["cmt", "report", name, "--data", str(of["data"] or "DATA"), "-o", "report.html"]}
+        data = without_folders(str(of["data"] or "DATA"))
+        return {"how": ["cmt", "report", name, "--data", data, "-o", "report.html"]}
     facts, confusion, counts = found.facts, found.confusion(), found.counts()
     wrong = {cell: n for cell, n in confusion.items() if cell[0] != cell[1]}
     whole = len(counts) <= MOST_CELLS
@@ -159,7 +161,7 @@ def _predictions(of: dict[str, Any], found: Predictions | None, name: str) -> di
     right = [confusion[(c, c)] for c in range(len(counts))]
     weakest = sorted((c for c in range(len(counts)) if counts[c]), key=lambda c: right[c] / counts[c])
     return {
-        "facts": facts,
+        "facts": {**facts, "data": without_folders(str(facts.get("data", "")))},
         "images": len(found.rows),
         "stale": (of["best_epoch"] is not None and facts.get("epoch") != of["best_epoch"])
         or facts.get("fingerprint") != of["fingerprint"],

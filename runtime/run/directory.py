@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 import platform
-import shlex
 import shutil
 import sys
 import time
@@ -22,6 +21,7 @@ from runtime.checkpoint.file import Checkpoint, save_arrays, save_checkpoint
 from runtime.run.board import TB, Board
 from runtime.run.pace import Pace, peak_memory
 from runtime.run.record import METRICS, PREDICTIONS, STATES, SUMMARY, write_summary
+from runtime.sharing import command
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 LOG, OPTIMIZER, MODEL = "mindspore.log", "last.optimizer.safetensors", "model.py"
@@ -86,7 +86,7 @@ class Metrics:
         self._board = Board(folder, int(meta.get("step", 0))) if folder is not None else None
         self.pace, self._scale = Pace(), None
         self.write(
-            event, versions=versions(), machine=platform.machine(), command=shlex.join(sys.argv), **meta
+            event, versions=versions(), machine=platform.machine(), command=command(sys.argv), **meta
         )
 
     def steps(self, step: int, count: int, losses: Sequence[float], lr: float, cell: Any) -> None:

@@ -30,7 +30,8 @@ class _Builder:
         self.things: list[Box | Cluster] = list(self._walk(""))
         self.number = {thing.path: i for i, thing in enumerate(self.things)}
         items = (*graph.nodes, *graph.scopes)
-        self.texts = texts(item.place for item in items if item.place)
+        found = texts(item.place for item in items if item.place)
+        self.texts = {graph.files.get(name, name): text for name, text in found.items()}
         self.extents = {name: Extents(text) for name, text in self.texts.items()}
 
     def _walk(self, cluster: str) -> Iterator[Box | Cluster]:
@@ -115,8 +116,9 @@ class _Builder:
         """Places of instances that stand in other lines than the one that is drawn."""
         for item in (*self.graph.nodes, *self.graph.scopes):
             drawn = self.scene.shown(item.path)
-            if drawn is not None and item.place != drawn.place:
-                yield item.path, self._place(item.place)
+            place = self.graph.shared_place(item)
+            if drawn is not None and place != drawn.place:
+                yield item.path, self._place(place)
 
 
 class _Inside:
