@@ -16,9 +16,9 @@ from typing import Any
 import yaml
 
 from cmt_dsl.errors import CmtError, Place
+from cmt_dsl.spec.depth import MAX_DEPTH, depth_error, too_deep
 
 MAX_BYTES = 1 << 20
-MAX_DEPTH = 32
 MAX_VALUES = 50_000
 
 _INT = re.compile(r"[-+]?[0-9]{1,30}\Z")
@@ -141,8 +141,8 @@ def read_text(text: str, shown: str) -> Tree:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(shown, mark.line + 1, mark.column + 1) if mark else Place(shown, 1, 1)
-        if deep := _too_deep(text, composer.last, len(composer.stack), place):
-            raise _depth_error(deep) from None
+        if deep := too_deep(text, composer.last, len(composer.stack), place):
+            raise depth_error(deep) from None
         what = (error.problem or error.context or "not understood").replace("\n", " ")
         raise CmtError("CMT-103", what, place=place, hint=_syntax_hint(text, place)) from None
     except yaml.YAMLError as error:
@@ -150,40 +150,6 @@ def read_text(text: str, shown: str) -> Tree:
         at = getattr(error, "position", 0) or 0
         place = Place(shown, text.count("\n", 0, at) + 1, 1)
         raise CmtError("CMT-103", what, place=place) from None
-
-
-_FLOW = re.compile(r"""(?<![^\s\[{,:])(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|\#[^\n]*)|[\[{\]}\n]""", re.DOTALL)
-"""In flow style: quoted text and comments to be passed over, brackets, and ends of lines."""
-
-
-def _too_deep(text: str, start: Place, depth: int, end: Place) -> Place | None:
-    """Where brackets after `start`, which lies `depth` levels deep, pass our own bound, if before `end`.
-
-    A scanner reads brackets ahead of the events it gives, and stops at a bound of its own, of another number and
-    wording in each version: which bound is met first must not be seen.
-    """
-    lines = text.split("\n")
-    line, begin = start.line, sum(len(one) + 1 for one in lines[: start.line - 1])
-    for found in _FLOW.finditer(text, begin + start.column - 1):
-        sign = found.group()
-        if sign == "\n":
-            line, begin = line + 1, found.end()
-        elif sign in "[{":
-            place = Place(start.file, line, found.start() - begin + 1)
-            if place > end:
-                return None
-            if depth >= MAX_DEPTH:
-                return place
-            depth += 1
-        elif sign in "]}":
-            depth -= 1
-        elif newlines := sign.count("\n"):
-            line, begin = line + newlines, found.start() + sign.rindex("\n") + 1
-    return None
-
-
-def _depth_error(place: Place) -> CmtError:
-    return CmtError("CMT-105", f"more than {MAX_DEPTH} levels", place=place)
 
 
 def _syntax_hint(text: str, place: Place) -> str:
@@ -237,7 +203,7 @@ class _Composer:
             raise CmtError("CMT-104", f"the tag '{tag}' is refused", place=place, hint="write plain values")
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             if len(self.stack) >= MAX_DEPTH:
-                raise _depth_error(place)
+                raise depth_error(place)
             mapping = isinstance(event, yaml.MappingStartEvent)
             self.stack.append(_Open(place, mapping, event.anchor))
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
