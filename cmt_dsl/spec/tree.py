@@ -185,27 +185,23 @@ class _Composer:
         self.anchors: dict[str, Tree] = {}
         self.root: Tree | None = None
         self.total = 0
-        self.last = Place(shown, 1, 1)
-        """Where the last event ended."""
+        self.last = Place(shown, 1, 1)  # where the last event ended
 
     def compose(self, events: Iterator[yaml.Event]) -> Tree:
         for event in events:
             self._take(event)
         return self.root or Leaf(None, Place(self.shown, 1, 1))
 
-    def _place(self, mark: Any) -> Place:
-        return Place(self.shown, mark.line + 1, mark.column + 1)
-
     def _take(self, event: yaml.Event) -> None:
-        place, self.last = self._place(event.start_mark), self._place(event.end_mark)
+        marks: Any = (event.start_mark, event.end_mark)
+        place, self.last = (Place(self.shown, mark.line + 1, mark.column + 1) for mark in marks)
         if getattr(event, "tag", None) not in (None, "!"):
             tag = str(getattr(event, "tag", "")).replace("tag:yaml.org,2002:", "!!")
             raise CmtError("CMT-104", f"the tag '{tag}' is refused", place=place, hint="write plain values")
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             if len(self.stack) >= MAX_DEPTH:
                 raise depth_error(place)
-            mapping = isinstance(event, yaml.MappingStartEvent)
-            self.stack.append(_Open(place, mapping, event.anchor))
+            self.stack.append(_Open(place, isinstance(event, yaml.MappingStartEvent), event.anchor))
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             self._close()
         elif isinstance(event, yaml.ScalarEvent):
