@@ -67,6 +67,7 @@ def _checkpoint(weights: Imported) -> Checkpoint:
         return replace(
             old,
             arrays=weights.arrays,
+            classes=weights.class_names,
             ema=None,  # one set was chosen
             spec_text=text,
             fingerprint=print_,
@@ -79,7 +80,7 @@ def _checkpoint(weights: Imported) -> Checkpoint:
         weights.arrays,
         text,
         print_,
-        (),
+        weights.class_names,
         {},
         metrics,
         epoch=0,

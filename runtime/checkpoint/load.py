@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,20 @@ class Imported:
     """The file itself, where it is one of ours."""
     which: str = "raw"
     """Which of the file's sets of weights: "raw", "ema", or the key of a state dict."""
+    given_names: tuple[str, ...] = ()
+    """Class names that were given beside the file."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the logits in order; none where neither the file nor the user says them."""
+        return self.given_names or (tuple(self.checkpoint.classes) if self.checkpoint else ())
+
+    def named(self, names: Sequence[str], source: str) -> Imported:
+        """The same with class names; CMT-511 unless there is one for each class."""
+        if len(names) != self.model.classes:
+            message = f"{source} names {len(names)} classes, the model has {self.model.classes}"
+            raise CmtError("CMT-511", message, hint="one name for each logit, in order")
+        return replace(self, given_names=tuple(names))
 
 
 def load_weights(

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runtime.cli.computing import Backend, quietly
-from runtime.cli.options import Data, Json, Overwrite, Weights, WeightsFile, require_free
+from runtime.cli.options import (
+    Classes,
+    ClassOrder,
+    Data,
+    Json,
+    Overwrite,
+    ValName,
+    Weights,
+    WeightsFile,
+    require_free,
+)
 
 if TYPE_CHECKING:
     from runtime.checkpoint.compute import Compute
@@ -64,6 +74,9 @@ def features(
     ] = Backend.mindspore,
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
     weights: Weights = "raw",
+    classes: Classes = None,
+    class_order: ClassOrder = None,
+    val_name: ValName = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -73,17 +86,19 @@ def features(
     from cmt_dsl import pyramid
     from runtime.atomic import write_atomically
     from runtime.checkpoint.load import load_weights
-    from runtime.data.source import View, open_source
-    from runtime.recipe.read import recipe_from
+    from runtime.data.held_out import Asked, held_out
 
     require_free(out, overwrite, checkpoint)
     found = load_weights(checkpoint, which=weights)
     paths = tuple(at or pyramid(found.graph))
     for path in paths:
         found.graph.output_of(path)  # an unknown one is reported before anything is computed
-    recipe = found.checkpoint.recipe if found.checkpoint else {}
-    group = recipe_from(recipe).data if recipe else None  # converted weights bring none
-    source = open_source(data, View.of(found.model, group.eval_crop if group else None), group=group)
+    recipe, names = (found.checkpoint.recipe, found.checkpoint.classes) if found.checkpoint else ({}, ())
+    opened = held_out(data, found.model, recipe, names, Asked(classes, class_order, val_name=val_name))
+    source = opened.source
+    if not as_json:
+        for note in opened.notes:
+            typer.echo(note, err=True)
     count = min(limit if limit is not None else source.val_size, source.val_size)
     kept: dict[str, list[Any]] = {path: [] for path in paths}
     labels: list[Any] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -51,6 +51,24 @@ Weights = Annotated[
         metavar="raw|ema",
         help="The weights as trained, or their moving average; of a .pth also by key.",
     ),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        "--classes",
+        metavar="FILE",
+        help="The model's class names in the order of its logits, one a line; or 'imagenet'.",
+    ),
+]
+ClassOrder = Annotated[
+    Literal["text", "natural"] | None,
+    typer.Option("--class-order", help="How class folders are sorted: 10 before 2, or by number."),
+]
+TrainName = Annotated[
+    str | None, typer.Option("--train-name", help="Folder of the training images. Default: train.")
+]
+ValName = Annotated[
+    str | None, typer.Option("--val-name", help="Folder of the held-out images. Default: val.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is there.")]
 

@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cmt_dsl import __version__
-from runtime.cli.options import Checkpoint, Data, Distributed, Json, RunSets, Weights
+from runtime.cli.options import (
+    Checkpoint,
+    Classes,
+    ClassOrder,
+    Data,
+    Distributed,
+    Json,
+    Overwrite,
+    RunSets,
+    TrainName,
+    ValName,
+    Weights,
+    require_free,
+)
+from runtime.cli.per_class import say_classes, write_figures
 from runtime.cli.terminal import Status, console_for, say
 
 if TYPE_CHECKING:
@@ -37,6 +51,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in OUT, exactly, from its last checkpoint.")
     ] = False,
+    train_name: TrainName = None,
+    val_name: ValName = None,
+    class_order: ClassOrder = None,
     init: Annotated[
         Path | None, typer.Option(help="Weights to start from, adapted; short for --set train.init=FILE.")
     ] = None,
@@ -54,7 +71,12 @@ def train(
         out = Path("runs") / "-".join(Path(name).stem for name in (spec, recipe) if name is not None)
     if resume and overwrite:
         raise typer.BadParameter("--resume continues a run, --overwrite replaces it: give one of them")
-    sets = (*(set or ()), *(() if init is None else (f"train.init={json.dumps(str(init))}",)))
+    short = {"train.init": init and str(init), "data.train_name": train_name, "data.val_name": val_name,
+             "data.class_order": class_order}  # fmt: skip
+    sets = (
+        *(set or ()),
+        *(f"{path}={json.dumps(value)}" for path, value in short.items() if value is not None),
+    )
     try:
         with Watch() as watch:  # before anything starts threads
             summary = _train(spec, recipe, data, out, sets, overwrite, resume, distributed, console, watch)
@@ -90,6 +112,7 @@ def _train(
 ) -> dict[str, Any] | None:
     from cmt_dsl import build
     from runtime.checkpoint.verify import require_fit
+    from runtime.data.identity import identity
     from runtime.data.source import View, open_source, require_classes
     from runtime.device.environment import native_noise_to, temporary_log
     from runtime.device.world import join, processes
@@ -118,6 +141,8 @@ def _train(
     graph = build(model)  # shape errors before the run directory is touched
     workers = processes(distributed)
     check_against_data(plan, source.train_size, workers)
+    if dropped := source.train_size % (plan.train.batch * workers):
+        say(console, f"the last {dropped} images of each shuffled epoch fill no batch and are left out of it")
     check_against_model(plan, graph)
     decays_all(plan, model.profile_values)
     if point is None:
@@ -135,9 +160,7 @@ def _train(
         if world.first:
             reopen_run(out, point) if point else open_run(out, overwrite)
         facts = {"version": __version__, "spec": graph.fingerprint, "recipe": plan.resolved()}
-        world.require_equal(
-            **facts, data=[source.train_size, source.val_size, *source.classes], resume=resume
-        )
+        world.require_equal(**facts, data=[*source.classes, identity(source)], resume=resume)
         log = out / LOG if world.first else stack.enter_context(temporary_log("worker"))
         stack.enter_context(native_noise_to(log))
         from runtime.training.job import Job
@@ -163,6 +186,18 @@ def validate(
     data: Data,
     batch: Annotated[int | None, typer.Option(min=1, help="Images at once; default: as in training.")] = None,
     weights: Weights = "raw",
+    classes: Classes = None,
+    class_order: ClassOrder = None,
+    train_name: TrainName = None,
+    val_name: ValName = None,
+    by_class: Annotated[
+        bool, typer.Option("--per-class", help="Also recall, precision and F1 of each class, worst first.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="A .csv: figures of each class, and the confusion matrix."),
+    ] = None,
+    overwrite: Overwrite = False,
     distributed: Distributed = None,
     as_json: Json = False,
 ) -> None:
@@ -171,19 +206,29 @@ def validate(
     Each image counts once, on however many workers.
     """
     from runtime.checkpoint.load import restore
+    from runtime.data.held_out import Asked
     from runtime.device.environment import native_errors, native_noise_to, temporary_log
     from runtime.device.world import join
     from runtime.recipe.schema import DeviceGroup
     from runtime.training.validate import validate as run
 
     restore(checkpoint)[0].weights(weights)  # a bad file is reported before MindSpore loads
+    if out is not None:
+        if out.suffix.lower() != ".csv":
+            raise typer.BadParameter(
+                "-o takes a file that ends in .csv; `cmt report RUN --data DIR -o FILE.html` is a page"
+            )
+        require_free(out, overwrite, checkpoint)
     console = console_for(as_json)
     say(console, f"validating {checkpoint} ({weights} weights) on {data}")
+    asked = Asked(classes, class_order, train_name, val_name)
     with temporary_log("validate") as log, native_noise_to(log), native_errors(log), Status(console) as now:
         world = join(DeviceGroup(), distributed)
-        found = run(checkpoint, data, batch, weights=weights, world=world, tell=now.tell)
+        found = run(checkpoint, data, batch, weights=weights, world=world, tell=now.tell, asked=asked)
     if not world.first:
         return
+    if out is not None:
+        write_figures(out, found)
     if as_json:
         typer.echo(json.dumps(found))
     else:
@@ -194,6 +239,7 @@ def validate(
             f"top-1 {found['top1']:.2%}  top-5 {found['top5']:.2%}  loss {found['loss']:.4f}  "
             f"images {found['images']}",
         )
+        say_classes(console, found, by_class=by_class)
 
 
 def _model(spec: str, sets: dict[str, Any], overrides: tuple[str, ...]) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from runtime.recipe.augment import AugmentGroup
-from runtime.recipe.fields import Fraction, Group, NotNegative, Positive
+from runtime.recipe.fields import Folder, Fraction, Group, NotNegative, Positive
 from runtime.recipe.optimizer import OptimizerGroup
 
 
@@ -32,6 +32,19 @@ class DataGroup(Group):
     )
     eval_crop: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="side of the centre crop / side of the resized image; null: the model profile's"
+    )
+    train_name: Folder = Field("train", description="folder of the training images in DIR")
+    val_name: Folder = Field("val", description="folder of the held-out images in DIR")
+    split: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="share of each class to hold out where DIR has no held-out images"
+    )
+    classes: str | None = Field(
+        None,
+        description="'imagenet', or a file with the names of the classes in order; null: DIR/classes.txt",
+    )
+    class_order: Literal["text", "natural"] | None = Field(
+        None,
+        description="how class folders are sorted where no list is; natural: by the numbers in their names",
     )
 
 
