@@ -13,7 +13,6 @@ import typer
 
 from runtime.cli.computing import Backend, quietly
 from runtime.cli.options import (
-    Classes,
     ClassOrder,
     Data,
     Json,
@@ -74,7 +73,6 @@ def features(
     ] = Backend.mindspore,
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
     weights: Weights = "raw",
-    classes: Classes = None,
     class_order: ClassOrder = None,
     val_name: ValName = None,
     overwrite: Overwrite = False,
@@ -93,8 +91,8 @@ def features(
     paths = tuple(at or pyramid(found.graph))
     for path in paths:
         found.graph.output_of(path)  # an unknown one is reported before anything is computed
-    recipe, names = (found.checkpoint.recipe, found.checkpoint.classes) if found.checkpoint else ({}, ())
-    opened = held_out(data, found.model, recipe, names, Asked(classes, class_order, val_name=val_name))
+    recipe = found.checkpoint.recipe if found.checkpoint else {}
+    opened = held_out(data, found.model, recipe, None, Asked(class_order=class_order, val_name=val_name))
     source = opened.source
     if not as_json:
         for note in opened.notes:

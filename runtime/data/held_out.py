@@ -38,16 +38,19 @@ class HeldOut:
 
 
 def held_out(
-    data: str, model: Any, recipe: Mapping[str, Any], names: Sequence[str], asked: Asked | None = None
+    data: str, model: Any, recipe: Mapping[str, Any], names: Sequence[str] | None, asked: Asked | None = None
 ) -> HeldOut:
-    """Open `data` for a checked model whose classes are `names` (none: not known); CMT-5xx.
+    """Open `data` for a checked model whose classes are `names` (none in it: not known); CMT-5xx.
 
-    Labels are the model's logits and classes its names, whatever the data's are.
+    Labels are the model's logits and classes its names, whatever the data's are. With names None no logit is asked
+    for, and the data's own classes stay.
     """
     asked = asked if asked is not None else Asked()
     read = recipe_from(dict(recipe)) if recipe else None  # converted weights bring none
     group = asked.group(read.data if read else DataGroup())
     source = open_source(data, View.of(model, group.eval_crop), group=group)
+    if names is None:
+        return HeldOut(source, read, (*source.notes, *([source.order.note()] if source.order.note() else [])))
     given = class_names(asked.classes) if asked.classes is not None else tuple(names)
     source, notes = as_model_sees(source, model.classes, given)
     return HeldOut(source, read, (*source.notes, *notes))
