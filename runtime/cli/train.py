@@ -71,12 +71,9 @@ def train(
         out = Path("runs") / "-".join(Path(name).stem for name in (spec, recipe) if name is not None)
     if resume and overwrite:
         raise typer.BadParameter("--resume continues a run, --overwrite replaces it: give one of them")
-    short = {"train.init": init and str(init), "data.train_name": train_name, "data.val_name": val_name,
+    named = {"train.init": init and str(init), "data.train_name": train_name, "data.val_name": val_name,
              "data.class_order": class_order}  # fmt: skip
-    sets = (
-        *(set or ()),
-        *(f"{path}={json.dumps(value)}" for path, value in short.items() if value is not None),
-    )
+    sets = (*(set or ()), *(f"{path}={json.dumps(v)}" for path, v in named.items() if v is not None))
     try:
         with Watch() as watch:  # before anything starts threads
             summary = _train(spec, recipe, data, out, sets, overwrite, resume, distributed, console, watch)
