@@ -22,6 +22,7 @@ from runtime.cli import (
     draw,
     launch,
     predict,
+    published,
     recipe,
     spec,
     train,
@@ -63,7 +64,7 @@ VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     ),
     "Machine": (doctor.doctor,),
 }
-GROUPS = {"Training": recipe.app, "Data": data.app}
+GROUPS = {"Training": recipe.app, "Checkpoints": published.app, "Data": data.app}
 """Verbs with verbs of their own."""
 
 SLOW = {"diff", "convert", "adapt", "run", "features", "verify", "average"}

@@ -38,7 +38,10 @@ def train(
         bool, typer.Option("--resume", help="Continue the run in OUT, exactly, from its last checkpoint.")
     ] = False,
     init: Annotated[
-        Path | None, typer.Option(help="Weights to start from, adapted; short for --set train.init=FILE.")
+        Path | None,
+        typer.Option(
+            help="Weights to start from, adapted: a file or pretrained:NAME; as --set train.init=FILE."
+        ),
     ] = None,
     distributed: Distributed = None,
     as_json: Json = False,
