@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from cmt_dsl.errors import CmtError
@@ -29,7 +30,7 @@ def looked_at(file: Path, shown: str, name: str) -> None:
         raise CmtError(
             "CMT-653", f"{shown} is a pointer of Git LFS, not the file that it points to", hint=by_hand(name)
         )
-    if head.startswith(b"<"):
+    if re.match(rb"<[!?A-Za-z]", head):  # a .ckpt may begin with a line feed and a length that reads "<"
         line = head.splitlines()[0][:40].decode("ascii", "replace")
         raise CmtError(
             "CMT-653", f"{shown} is a page that begins {line!r}, not a file of weights", hint=by_hand(name)
