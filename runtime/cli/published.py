@@ -69,19 +69,22 @@ def _row(*cells: str) -> str:
 
 
 def _print(each: Published, cache: Cache) -> None:
+    from cmt_dsl.draw.units import plain
     from runtime.published.meter import size
 
     entry, here = each.entry, _here(cache, each.name)
     count = entry.bytes or (here["seen"] or {}).get("bytes")
     state = "yes" if here["file"] else f"{size(here['part'])} of it" if here["part"] else "no"
     top1 = "" if each.top1 is None else f"{each.top1:.2f}"
-    typer.echo(_row(each.name, entry.profile or "", top1, entry.license, size(count) if count else "", state))
+    typer.echo(
+        _row(each.name, entry.profile or "", top1, plain(entry.license), size(count) if count else "", state)
+    )
     typer.echo(f"  {entry.url or entry.page}")
     if entry.page:
         typer.echo("  a page: to be fetched by hand, and given by --from FILE")
     for text in (f"address: {entry.read_in}", entry.note):
         if text:
-            typer.echo(textwrap.fill(text, 80, initial_indent="  ", subsequent_indent="  "))
+            typer.echo(textwrap.fill(plain(text), 80, initial_indent="  ", subsequent_indent="  "))
 
 
 @app.command()
@@ -138,9 +141,13 @@ def get(
         return
     for note in taken.notes:
         say(console, note)
-    there = "is here already" if taken.already else "is here now"
-    say(console, f"{name} {there}: {size(taken.bytes)} from {taken.source}, sha256 {taken.sha256}")
-    say(console, f"{taken.file}: use it as {PREFIX}{name}{_where(cache)}")
+    say(
+        console,
+        f"{name} {'is here already' if taken.already else 'is here now'}: {size(taken.bytes)} from {taken.source}",
+    )
+    say(console, f"  sha256 {taken.sha256}")
+    say(console, f"  {taken.file}")
+    say(console, f"  use it as {PREFIX}{name}{_where(cache)}")
 
 
 def _where(cache: Path | None) -> str:

@@ -62,8 +62,6 @@ def download(url: str, part: Path, limit: int, patience: Patience, tell: Tell) -
         try:
             _once(url, part, limit, patience.stall, tell)
             return
-        except Refused as error:
-            raise CmtError("CMT-652", f"{url}: {error}", hint=by_hand(part.stem)) from None
         except Passing as error:
             tries = 1 if _have(part) - before >= GAIN else tries + 1
             if tries >= patience.tries:
@@ -71,6 +69,8 @@ def download(url: str, part: Path, limit: int, patience: Patience, tell: Tell) -
             pause = min(patience.wait * 2 ** (tries - 1), 60.0) if error.wait is None else error.wait
             tell(f"{error}; trying again in {pause:.0f} s", True)
             time.sleep(pause)
+        except Refused as error:
+            raise CmtError("CMT-652", f"{url}: {error}", hint=by_hand(part.stem)) from None
 
 
 def _once(url: str, part: Path, limit: int, stall: float, tell: Tell) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import quote, urljoin, urlsplit
 from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, UnknownHandler
 
 from cmt_dsl import __version__
+from cmt_dsl.draw.units import plain
 
 REDIRECTS = (301, 302, 303, 307, 308)
 MOST = 10
@@ -25,8 +26,11 @@ PASSING = (408, 425, 429, 500, 502, 503, 504)
 class Refused(Exception):
     """The answer is no, and would be again."""
 
+    def __init__(self, reason: str):
+        super().__init__(plain(reason))  # a server's own words may hold anything
 
-class Passing(Exception):
+
+class Passing(Refused):
     """It did not work, and may the next time; `wait` seconds from now, where the server says so."""
 
     def __init__(self, reason: str, wait: float | None = None):

@@ -173,6 +173,10 @@ def endless_redirect(asked: Asked) -> None:
         asked.body(DATA)
 
 
+def with_escapes(asked: Asked) -> None:
+    asked.body(b"HTTP/1.1 404 \x1b[2Jgone\r\n\r\n")
+
+
 def page(asked: Asked) -> None:
     asked.head(200, Content_Type="text/html; charset=utf-8")
     asked.body(b"<!DOCTYPE html><title>Sign in</title>")
@@ -180,6 +184,7 @@ def page(asked: Asked) -> None:
 
 BAD: dict[str, tuple[Answer | bytes, str, str]] = {
     "gone": (status(404), "CMT-652", "404 Not Found"),
+    "gone, with escapes": (with_escapes, "CMT-652", "404 �[2Jgone"),
     "forbidden": (status(403), "CMT-652", "403"),
     "unavailable": (status(503), "CMT-652", "503 Service Unavailable (3 tries)"),
     "no content": (status(204), "CMT-652", "204"),

@@ -49,9 +49,8 @@ def test_from_address_to_checkpoint(tmp_path: Path, host: Host, place: Path) -> 
     done = get(tmp_path, url)
     assert done.code == 0 and done.err == ""
     file = place / "nano.safetensors"
-    assert (
-        f"{url}, sha256 {digest(weights())}" in done.out and f"{file}: use it as pretrained:nano" in done.out
-    )
+    for line in (f" from {url}", f"  sha256 {digest(weights())}", f"  {file}", "  use it as pretrained:nano"):
+        assert f"{line}\n" in done.out
     assert "pth in the names of the official PyTorch code: cmt_nano, profile official" in done.out
     checkpoint = load_checkpoint(file)
     expected = initial(graph(), 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,11 @@ def test_every_code_is_raised_and_looked_for() -> None:
     raised = codes_in([file for file in RUNTIME if "published" in file.parts])
     tested = codes_in(list(Path(__file__).parent.glob("*.py")))
     assert ours <= raised.keys() and ours <= tested.keys()
+
+
+def test_the_list_that_the_readme_shows(tmp_path: Path) -> None:
+    text = (ROOT / "runtime/README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^    published: acme\n(?:    .*\n)+", text, flags=re.MULTILINE)
+    (tmp_path / "acme.yaml").write_text(textwrap.dedent(shown), encoding="utf-8")
+    what = published([tmp_path / "acme.yaml"])["cmt_s@acme"]
+    assert what.model.classes == 37 and what.entry.model_fields_set >= {"sha256", "bytes", "weights", "set"}
