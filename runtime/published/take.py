@@ -17,10 +17,11 @@ from runtime.checkpoint.file import save_checkpoint
 from runtime.checkpoint.load import Imported, load_weights, restore
 from runtime.checkpoint.verify import require_fit
 from runtime.published.cache import Cache
-from runtime.published.download import Patience, Tell, discard, download, require_small
+from runtime.published.download import Patience, Tell, download, require_small
 from runtime.published.listing import Published
 from runtime.published.names import class_names
 from runtime.published.page import by_hand, looked_at
+from runtime.published.part import Part
 
 SLACK = 64 * 10**6
 """Bytes that a file may have beyond its share for the weights."""
@@ -59,7 +60,7 @@ def get(
     What is there and sound stays, unless `again`. One process at a time does this for a name; a second one waits and
     finds the result. `sha256` says which file is wanted where it is not the one that was seen before.
     """
-    what.graph  # noqa: B018 - its spec is read before anything is fetched
+    limit = most(what)  # its spec is read before anything is fetched
     cache.make()
 
     def waiting() -> None:
@@ -79,23 +80,22 @@ def get(
                 f"{what.name} is published on a page, not as a file: {what.entry.page}",
                 hint=f"fetch it by hand, then cmt weights get {what.name} --from FILE",
             )
-        part = cache.file(what.name, ".part")
-        download(what.entry.url, part, most(what), patience if patience is not None else Patience(), tell)
+        part = Part(cache.file(what.name, ".part"))
+        download(what.entry.url, part, limit, patience if patience is not None else Patience(), tell)
         try:
-            taken = _take(what, part, what.entry.url, cache, sha256, tell)
+            taken = _take(what, part.path, what.entry.url, cache, sha256, tell)
         except CmtError as error:
             if error.code not in ("CMT-654", "CMT-606"):  # another digest may be accepted, a disk be emptied
-                discard(part)
+                part.discard()
             raise
-        discard(part)
+        part.discard()
         return taken
 
 
 def most(what: Published) -> int:
     """Bytes that a file of this model's weights can have at most: what the list says, or a generous bound."""
-    if what.entry.bytes is not None:
-        return what.entry.bytes
-    return SLACK + SETS * 4 * sum(int(np.prod(info.shape)) for info in what.graph.params)
+    weights = 4 * sum(int(np.prod(info.shape)) for info in what.graph.params)
+    return what.entry.bytes or SLACK + SETS * weights
 
 
 def _there(what: Published, cache: Cache, tell: Tell) -> Taken | None:

@@ -17,6 +17,7 @@ from cmt_dsl.errors import CmtError
 from runtime.published import network
 from runtime.published.download import Patience, download
 from runtime.published.meter import Meter, size
+from runtime.published.part import Part
 from tests.runtime.published.host import Answer, Asked, Host, cut, redirect, sound, status
 
 DATA = np.random.RandomState(0).bytes(300_000)
@@ -32,7 +33,7 @@ def part(tmp_path: Path) -> Path:
 def fetched(url: str, part: Path, limit: int = 10**6, patience: Patience = QUICK) -> list[str]:
     """Download; the lines that were told."""
     told: list[str] = []
-    download(url, part, limit, patience, lambda text, step: told.append(text) if step else None)
+    download(url, Part(part), limit, patience, lambda text, step: told.append(text) if step else None)
     return told
 
 
@@ -107,6 +108,7 @@ GOOD: dict[str, Answer] = {
     "503 once": status(503, sound(DATA)),
     "429 with a time": status(429, sound(DATA), Retry_After=0),
     "500 once": status(500, sound(DATA)),
+    "no bytes of it, then a tag that no header may hold": cut(DATA, 9, sound(DATA), ETag='"\x07"'),
     "redirects": redirect("/x"),
     "redirects for good": redirect("/x", 308),
     "cut without a word": cut(DATA, 0, sound(DATA), Content_Length_="1"),

@@ -173,6 +173,15 @@ def test_what_does_not_fit_is_refused(
     assert get(tmp_path, url).code == 0  # nothing of it is in the way
 
 
+def test_a_length_that_is_too_short_gives_half_a_file(tmp_path: Path, host: Host, place: Path) -> None:
+    def short(asked: Asked) -> None:
+        asked.head(200, Content_Length=100_000, ETag='"1"')
+        asked.body(weights())
+
+    done = get(tmp_path, host.serve(short))
+    assert done.code == 2 and "CMT-630" in done.err and not list(place.iterdir())
+
+
 def test_ckpt_and_native_files_fit_too(tmp_path: Path, host: Host) -> None:
     arrays = initial(graph(), 0)
     write_mindspore(
