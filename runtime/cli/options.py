@@ -40,9 +40,30 @@ Distributed = Annotated[
         show_default=False,
     ),
 ]
-Checkpoint = Annotated[Path, typer.Argument(metavar="CKPT", help="A .safetensors checkpoint, e.g. of a run.")]
+
+
+def weights_of(text: str) -> Path:
+    """How every argument that takes a checkpoint is read: a path, or pretrained:NAME."""
+    from runtime.published.reference import weights_file
+
+    return weights_file(text)
+
+
+Checkpoint = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CKPT",
+        parser=weights_of,
+        help="A .safetensors checkpoint, e.g. of a run; or pretrained:NAME.",
+    ),
+]
 WeightsFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="A checkpoint, or any file that `cmt convert` reads.")
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        parser=weights_of,
+        help="A checkpoint, any file that `cmt convert` reads, or pretrained:NAME.",
+    ),
 ]
 Weights = Annotated[
     str,

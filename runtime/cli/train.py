@@ -1,4 +1,4 @@
-"""The verbs `train` and `validate`; registered and reported on by `runtime.cli`."""
+"""The verb `train`; registered and reported on by `runtime.cli`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,15 @@ import typer
 
 from cmt_dsl import __version__
 from runtime.cli.options import (
-    Checkpoint,
-    Classes,
     ClassOrder,
     Data,
     Distributed,
     Json,
-    Overwrite,
     RunSets,
     TrainName,
     ValName,
-    Weights,
-    require_free,
 )
-from runtime.cli.per_class import say_classes, write_figures
-from runtime.cli.terminal import Status, console_for, say
+from runtime.cli.terminal import console_for, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +49,10 @@ def train(
     val_name: ValName = None,
     class_order: ClassOrder = None,
     init: Annotated[
-        Path | None, typer.Option(help="Weights to start from, adapted; short for --set train.init=FILE.")
+        Path | None,
+        typer.Option(
+            help="Weights to start from, adapted: a file or pretrained:NAME; as --set train.init=FILE."
+        ),
     ] = None,
     distributed: Distributed = None,
     as_json: Json = False,
@@ -176,67 +173,6 @@ def _require_device(plan: Recipe, out: Path) -> None:
     prepare(out)  # where MindSpore is to leave its failure dumps, once there is a run
     with temporary_log("train") as log, native_noise_to(log):
         require_precision(plan.device.amp, plan.device.amp_dtype, set_device(plan.device))
-
-
-def validate(
-    checkpoint: Checkpoint,
-    data: Data,
-    batch: Annotated[int | None, typer.Option(min=1, help="Images at once; default: as in training.")] = None,
-    weights: Weights = "raw",
-    classes: Classes = None,
-    class_order: ClassOrder = None,
-    train_name: TrainName = None,
-    val_name: ValName = None,
-    by_class: Annotated[
-        bool, typer.Option("--per-class", help="Also recall, precision and F1 of each class, worst first.")
-    ] = False,
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", help="A .csv: figures of each class, and the confusion matrix."),
-    ] = None,
-    overwrite: Overwrite = False,
-    distributed: Distributed = None,
-    as_json: Json = False,
-) -> None:
-    """Measure accuracy and loss of a checkpoint on held-out images.
-
-    Each image counts once, on however many workers.
-    """
-    from runtime.checkpoint.load import restore
-    from runtime.data.held_out import Asked
-    from runtime.device.environment import native_errors, native_noise_to, temporary_log
-    from runtime.device.world import join
-    from runtime.recipe.schema import DeviceGroup
-    from runtime.training.validate import validate as run
-
-    restore(checkpoint)[0].weights(weights)  # a bad file is reported before MindSpore loads
-    if out is not None:
-        if out.suffix.lower() != ".csv":
-            raise typer.BadParameter(
-                "-o takes a file that ends in .csv; `cmt report RUN --data DIR -o FILE.html` is a page"
-            )
-        require_free(out, overwrite, checkpoint)
-    console = console_for(as_json)
-    say(console, f"validating {checkpoint} ({weights} weights) on {data}")
-    asked = Asked(classes, class_order, train_name, val_name)
-    with temporary_log("validate") as log, native_noise_to(log), native_errors(log), Status(console) as now:
-        world = join(DeviceGroup(), distributed)
-        found = run(checkpoint, data, batch, weights=weights, world=world, tell=now.tell, asked=asked)
-    if not world.first:
-        return
-    if out is not None:
-        write_figures(out, found)
-    if as_json:
-        typer.echo(json.dumps(found))
-    else:
-        for bad in found["bad_images"]:
-            say(console, f"left out: cannot read {bad}")
-        say(
-            console,
-            f"top-1 {found['top1']:.2%}  top-5 {found['top5']:.2%}  loss {found['loss']:.4f}  "
-            f"images {found['images']}",
-        )
-        say_classes(console, found, by_class=by_class)
 
 
 def _model(spec: str, sets: dict[str, Any], overrides: tuple[str, ...]) -> Any:

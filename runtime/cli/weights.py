@@ -9,7 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
-from runtime.cli.options import Classes, Json, Overwrite, Sets, Weights, WeightsFile, require_free
+from runtime.cli.options import (
+    Classes,
+    Json,
+    Overwrite,
+    Sets,
+    Weights,
+    WeightsFile,
+    require_free,
+    weights_of,
+)
 
 
 class To(str, Enum):
@@ -32,7 +41,10 @@ class Names(str, Enum):
 
 def convert(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A .pth, .ckpt or .safetensors file of weights.")
+        Path,
+        typer.Argument(
+            metavar="FILE", parser=weights_of, help="A .pth, .ckpt or .safetensors file, or pretrained:NAME."
+        ),
     ],
     to: Annotated[To, typer.Option(help="native: ours; official: .pth; mindcv, ckpt (our Cells): .ckpt.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Where to; default: beside FILE.")] = None,
@@ -53,10 +65,11 @@ def convert(
     from runtime.checkpoint.crossing import to_profile
     from runtime.checkpoint.load import load_weights
     from runtime.data.classes import class_names
+    from runtime.published.reference import beside
 
     if set and spec is None:
         raise typer.BadParameter("--set changes the model that --spec names: give both")
-    out = out if out is not None else default_out(file, to.value)
+    out = out if out is not None else beside(file, default_out(file, to.value))
     require_free(out, overwrite, file)
     found = load_weights(file, spec=spec, overrides=tuple(set or ()), which=weights)
     if classes is not None:

@@ -103,7 +103,8 @@ class TrainGroup(Group):
         description="stages or blocks whose activations are computed again for the backward pass",
     )
     init: str | None = Field(
-        None, description="file whose weights the run starts from, adapted; null: the seed's"
+        None,
+        description="file, or pretrained:NAME, whose weights the run starts from, adapted; null: the seed's",
     )
     init_weights: Literal["raw", "ema"] = Field("raw", description="which weights of that checkpoint")
     init_depth: bool = Field(
