@@ -17,6 +17,7 @@ from runtime.cli.options import (
     Data,
     Json,
     Overwrite,
+    SpecOf,
     ValName,
     Weights,
     WeightsFile,
@@ -35,6 +36,7 @@ def run(
     backend: Annotated[Backend, typer.Option(help="What computes.")] = Backend.mindspore,
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
     weights: Weights = "raw",
+    spec: SpecOf = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +50,7 @@ def run(
     from runtime.checkpoint.load import load_weights
 
     require_free(out, overwrite, checkpoint, input)
-    found = load_weights(checkpoint, which=weights)
+    found = load_weights(checkpoint, spec=spec, which=weights)
     images = read_images(input, found.graph)
     with _computing(found, (), backend) as compute:
         logits = np.concatenate([values[0] for values in in_batches(compute, images, batch)])
@@ -73,6 +75,7 @@ def features(
     ] = Backend.mindspore,
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
     weights: Weights = "raw",
+    spec: SpecOf = None,
     class_order: ClassOrder = None,
     val_name: ValName = None,
     overwrite: Overwrite = False,
@@ -87,7 +90,7 @@ def features(
     from runtime.data.held_out import Asked, held_out
 
     require_free(out, overwrite, checkpoint)
-    found = load_weights(checkpoint, which=weights)
+    found = load_weights(checkpoint, spec=spec, which=weights)
     paths = tuple(at or pyramid(found.graph))
     for path in paths:
         found.graph.output_of(path)  # an unknown one is reported before anything is computed

@@ -91,6 +91,12 @@ TrainName = Annotated[
 ValName = Annotated[
     str | None, typer.Option("--val-name", help="Folder of the held-out images. Default: val.")
 ]
+SpecOf = Annotated[
+    str | None,
+    typer.Option(
+        "--spec", metavar="SPEC", help="The model of another project's weights, if not a shipped one."
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is there.")]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runtime.cli.computing import Backend, quietly
-from runtime.cli.options import Classes, Json, Weights, WeightsFile
+from runtime.cli.options import Classes, Json, SpecOf, Weights, WeightsFile
 
 if TYPE_CHECKING:
     from runtime.predict.predict import Predicted
@@ -24,6 +24,7 @@ def predict(
         typer.Option(help="Also a page with heat maps: what each place added to a class's logit."),
     ] = None,
     weights: Weights = "raw",
+    spec: SpecOf = None,
     classes: Classes = None,
     backend: Annotated[Backend, typer.Option(help="What computes.")] = Backend.mindspore,
     as_json: Json = False,
@@ -39,7 +40,7 @@ def predict(
     from runtime.predict.predict import shown_names
 
     paths = expand(images)
-    found = load_weights(checkpoint, which=weights)
+    found = load_weights(checkpoint, spec=spec, which=weights)
     names = shown_names(found, classes)
 
     def tell(done: int, of: int) -> None:

@@ -142,7 +142,7 @@ def _train(
     if point is None:
         if not overwrite:
             require_free(out)
-        for line in starting_point(plan, graph).says:
+        for line in starting_point(plan, graph, model).says:
             say(console, line)
     else:
         require_same(point, model, graph.fingerprint, plan, source, workers)

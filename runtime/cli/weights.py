@@ -14,6 +14,7 @@ from runtime.cli.options import (
     Json,
     Overwrite,
     Sets,
+    SpecOf,
     Weights,
     WeightsFile,
     require_free,
@@ -48,7 +49,7 @@ def convert(
     ],
     to: Annotated[To, typer.Option(help="native: ours; official: .pth; mindcv, ckpt (our Cells): .ckpt.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Where to; default: beside FILE.")] = None,
-    spec: Annotated[str | None, typer.Option(help="The model, if it is not a shipped one.")] = None,
+    spec: SpecOf = None,
     set: Sets = None,
     weights: Weights = "raw",
     profile: Annotated[str | None, typer.Option(help="Carry the weights over to this profile.")] = None,
@@ -116,6 +117,7 @@ def adapt(
     channels: Annotated[int | None, typer.Option(min=1, help="Input channels.")] = None,
     set: Sets = None,
     weights: Weights = "raw",
+    spec: SpecOf = None,
     allow_depth: Annotated[
         bool, typer.Option("--allow-depth", help="Let stages gain or lose blocks.")
     ] = False,
@@ -141,7 +143,7 @@ def adapt(
         raise typer.BadParameter(f"--classes {classes}: there must be one at least")
     edits += [f"classes={len(listed) or int(classes)}"] if classes is not None else []
     edits += [f"input.channels={channels}"] if channels is not None else []
-    found = load_weights(checkpoint, which=weights)
+    found = load_weights(checkpoint, spec=spec, which=weights, anew=seed)
     made, notes = adapted(found, edits, allow_depth=allow_depth, seed=seed)
     if listed and classes is not None:
         made = made.named(listed, classes)

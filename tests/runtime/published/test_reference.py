@@ -81,7 +81,7 @@ def test_every_argument_takes_weights_or_is_something_else() -> None:
     assert {verb for verb, _ in weights} == LINES.keys()
 
 
-@pytest.mark.parametrize("verb", LINES.keys() - {"validate"})
+@pytest.mark.parametrize("verb", [verb for verb in LINES if verb != "validate"])
 def test_a_name_is_as_good_as_its_file(verb: str, tmp_path: Path, nano: Path) -> None:
     named = cmt(verb, *LINES[verb], cwd=tmp_path)
     given = cmt(verb, *[nano if word == NANO else word for word in LINES[verb]], cwd=tmp_path)
