@@ -77,7 +77,7 @@ class Library:
     def _get(self, name: str, place: Place, path: str) -> Block:
         if name not in self.blocks:
             file = find(name, "blocks", near=self.near, place=place, path=path, also=self.blocks)
-            tree = read_file(file, shown(file))
+            tree = read_file(file, shown(file), mention=(place, path))
             self.blocks[name] = Block(check(tree, BlockSpec), tree)
         return self.blocks[name]
 
@@ -91,6 +91,18 @@ class Library:
                         block.node_place(index, name, "block"),
                         f"{block.spec.block}.{name}.block",
                     )
+
+    def reached(self, first: Iterator[tuple[str, Place, str]]) -> list[str]:
+        """The blocks that can be reached from uses, all of them read already."""
+        found: dict[str, None] = {}
+        waiting = [name for name, _, _ in first]
+        nowhere = Place("", 0, 0)
+        while waiting:
+            name = self.resolve(waiting.pop(), nowhere, "")
+            if name not in found and name in self.blocks:
+                found[name] = None
+                waiting += [used for used, _, _ in self.uses(self.blocks[name])]
+        return list(found)
 
     def load_all(self, first: Iterator[tuple[str, Place, str]]) -> list[Problem]:
         """Read every block that can be reached; the problems found."""

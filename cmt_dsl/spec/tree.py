@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +107,25 @@ def place_of(tree: Tree, path: tuple[str | int, ...], *, key: bool = False) -> P
     return tree.place
 
 
-def read_file(path: Path, shown: str) -> Tree:
-    """Read a YAML file; `shown` is how messages call it. Raises `CmtError` 101-109."""
+def read_file(path: Path, shown: str, *, mention: tuple[Place, str] | None = None) -> Tree:
+    """Read a YAML file; `shown` is how messages call it, `mention` the place and path that name it, if any does.
+
+    Raises `CmtError` 101-109: at the mention where the file cannot be read, else inside it with the mention beside.
+    """
+    if mention is None:
+        return _read(path, shown)
+    try:
+        return _read(path, shown)
+    except CmtError as error:
+        (problem,) = error.problems
+        if problem.place in (None, Place(shown, 0, 0)):
+            error.problems = (replace(problem, place=mention[0], path=mention[1]),)
+        else:
+            error.problems = (replace(problem, via=(mention,)),)
+        raise
+
+
+def _read(path: Path, shown: str) -> Tree:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise CmtError(
@@ -126,7 +143,7 @@ def read_file(path: Path, shown: str) -> Tree:
         raise CmtError("CMT-108", message, place=place, hint="save it as UTF-8") from None
     except OSError as error:
         code = "CMT-101" if isinstance(error, FileNotFoundError) else "CMT-108"
-        place = None if code == "CMT-101" else Place(shown, 1, 1)
+        place = None if code == "CMT-101" else Place(shown, 0, 0)
         raise CmtError(code, f"cannot read {shown}: {error.strerror}", place=place) from None
     return read_text(text, shown)
 

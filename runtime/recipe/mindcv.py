@@ -176,7 +176,7 @@ class Reading:
             word = str(value).lower()
             if word not in key.values:
                 known = ", ".join(key.values)
-                self.refuse(name, f"this version knows {known}", key.hint)
+                self.refuse(name, key.why or f"this version knows {known}", key.hint)
             else:
                 self.put(key.to, key.values[word], name)
         elif key.to and value is not None:
