@@ -63,6 +63,7 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-804": "the device cannot compute in the recipe's precision",
     "CMT-805": "the checkpoint to start from does not fit the model",
     "CMT-806": "the checkpoint holds no averaged weights",
+    "CMT-820": "a field of the recipe that another field switches off, or that helps nobody",
     "CMT-830": "a run's predictions.json does not hold predictions",
     "CMT-831": "the run has no checkpoint to evaluate",
     "CMT-832": "there is no image to predict",

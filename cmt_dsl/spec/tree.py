@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -105,30 +104,6 @@ def place_of(tree: Tree, path: tuple[str | int, ...], *, key: bool = False) -> P
             break
         tree = below
     return tree.place
-
-
-def read_file(path: Path, shown: str) -> Tree:
-    """Read a YAML file; `shown` is how messages call it. Raises `CmtError` 101-109."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise CmtError(
-                "CMT-102",
-                f"the file has {path.stat().st_size:,} bytes; a spec may have {MAX_BYTES:,}",
-                place=Place(shown, 1, 1),
-            )
-        with path.open("rb") as file:  # a device or a pipe says 0 and may never end
-            data = file.read(MAX_BYTES + 1)
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = error.object[: error.start].decode("utf-8-sig")
-        place = Place(shown, before.count("\n") + 1, len(before) - before.rfind("\n"))
-        message = f"the byte 0x{error.object[error.start]:02x} is not UTF-8"
-        raise CmtError("CMT-108", message, place=place, hint="save it as UTF-8") from None
-    except OSError as error:
-        code = "CMT-101" if isinstance(error, FileNotFoundError) else "CMT-108"
-        place = None if code == "CMT-101" else Place(shown, 1, 1)
-        raise CmtError(code, f"cannot read {shown}: {error.strerror}", place=place) from None
-    return read_text(text, shown)
 
 
 def read_text(text: str, shown: str) -> Tree:

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
 from runtime.cli import (
+    check,
     checkpoints,
     compute,
     data,
@@ -55,7 +56,7 @@ app = typer.Typer(
 
 VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Models": (
-        *(spec.list_, spec.check, spec.show, spec.cost, draw.draw, diff.diff, draw.compare),
+        *(spec.list_, check.check, spec.show, spec.cost, draw.draw, diff.diff, draw.compare),
         *(spec.resolve, spec.schema, spec.compile_),
     ),
     "Training": (train.train, launch.launch, validate.validate, predict.predict, reports.report),

@@ -24,6 +24,7 @@ from runtime.cli.terminal import console_for, say
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from cmt_dsl.errors import Problem
     from runtime.recipe.schema import Recipe
     from runtime.run.interrupt import Watch
 
@@ -104,13 +105,20 @@ def _train(
     console: Console,
     watch: Watch,
 ) -> dict[str, Any] | None:
-    from cmt_dsl import build
+    from cmt_dsl import build, load, unread
     from runtime.checkpoint.verify import require_fit
     from runtime.data.identity import identity
     from runtime.data.source import View, open_source, require_classes
     from runtime.device.environment import native_noise_to, temporary_log
     from runtime.device.world import join, processes
-    from runtime.recipe.read import check_against_data, decays_all, is_recipe_path, load_recipe, named_model
+    from runtime.recipe.read import (
+        check_against_data,
+        decays_all,
+        is_recipe_path,
+        load_recipe,
+        named_model,
+        recipe_warnings,
+    )
     from runtime.recipe.read import remarks as remarks_on
     from runtime.run.directory import LAST, LOG, open_run, require_free
     from runtime.training.finetune import starting_point
@@ -118,19 +126,25 @@ def _train(
     from runtime.training.selection import check_against_model
 
     point = find(out) if resume else None
-    plan = load_recipe(recipe, overrides=tuple(s for s in sets if is_recipe_path(s)))
+    same: list[Problem] = []  # a run may ask for what is so already: a sweep does
+    plan = load_recipe(recipe, overrides=tuple(s for s in sets if is_recipe_path(s)), restated=same)
     own = tuple(s for s in sets if not is_recipe_path(s))
     spec = spec if spec is not None else named_model(plan)
-    model = _model(spec, plan.model_sets(), own)
+    model = _model(spec, plan.model_sets(), own, same)
     say(console, f"cmt train {model.name}  recipe {plan.recipe}  data {data}  out {out}")
     for line in remarks_on(plan, model.lineage):
         say(console, line)
+    for warning in (*recipe_warnings(recipe), *unread(load(spec))):
+        say(console, str(warning))
+    for problem in same:
+        if problem.path != "classes":  # which keeps the data from deciding
+            say(console, f"note: {problem.place}: {problem.message}")
     source = open_source(data, View.of(model, plan.data.eval_crop), augment=plan.augment, group=plan.data)
     for note in source.notes:
         say(console, note)
     if len(source.classes) != model.classes and not any(s.split("=")[0].strip() == "classes" for s in own):
         say(console, f"classes {model.classes} → {len(source.classes)}, as the data has")
-        model = _model(spec, {**plan.model_sets(), "classes": len(source.classes)}, own)
+        model = _model(spec, {**plan.model_sets(), "classes": len(source.classes)}, own, [])
     require_classes(source, model.classes)
     graph = build(model)  # shape errors before the run directory is touched
     workers = processes(distributed)
@@ -175,20 +189,13 @@ def _require_device(plan: Recipe, out: Path) -> None:
         require_precision(plan.device.amp, plan.device.amp_dtype, set_device(plan.device))
 
 
-def _model(spec: str, sets: dict[str, Any], overrides: tuple[str, ...]) -> Any:
+def _model(spec: str, sets: dict[str, Any], typed: tuple[str, ...], same: list[Problem]) -> Any:
     """The model with the recipe's edits under the user's own."""
     from cmt_dsl import load
+    from cmt_dsl.errors import SpecError
+    from runtime.recipe.paths import in_recipe
 
-    typed = {path.strip(): value for path, _, value in (text.partition("=") for text in overrides)}
-    merged = {
-        **{k: v for k, v in sets.items() if k not in typed},
-        **{k: _yaml(v, k) for k, v in typed.items()},
-    }
-    return load(spec, set=merged)
-
-
-def _yaml(text: str, path: str) -> Any:
-    from cmt_dsl.spec.edit import parse_override
-    from cmt_dsl.spec.tree import plain
-
-    return plain(parse_override(f"{path}={text}")[1])
+    try:
+        return load(spec, set=sets, overrides=typed, restated=same)
+    except SpecError as error:
+        raise in_recipe(error) from None

@@ -13,8 +13,9 @@ from typing import Any
 from cmt_dsl import Graph, Model, build, load
 from cmt_dsl.errors import CmtError, Place, did_you_mean
 from cmt_dsl.spec import check
+from cmt_dsl.spec.file import read_file
 from cmt_dsl.spec.find import shipped, shown
-from cmt_dsl.spec.tree import Map, place_of, read_file
+from cmt_dsl.spec.tree import Map, place_of
 from runtime.published.schema import Entry, PublishedList
 
 LISTS = "CMT_WEIGHTS_LIST"

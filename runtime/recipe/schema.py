@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from runtime.recipe.augment import AugmentGroup
 from runtime.recipe.fields import Folder, Fraction, Group, NotNegative, Positive
@@ -62,7 +62,9 @@ class ScaledRate(Group):
 class ScheduleGroup(Group):
     lr: Positive | ScaledRate = Field(description="peak learning rate: a number, or {base, per}")
     warmup_epochs: NotNegative = Field(description="epochs of linear rise from warmup_lr; may be fractional")
-    warmup_lr: NotNegative = Field(description="learning rate of the first step")
+    warmup_lr: NotNegative | None = Field(
+        None, description="learning rate of the first step; needed where there is a warm-up"
+    )
     min_lr: NotNegative = Field(description="learning rate at the end of the cosine")
     decay_epochs: Positive | None = Field(
         None, description="length of the cosine in epochs; null: to the end"
@@ -148,8 +150,16 @@ LossScale = Annotated[
 ]
 
 
+def _no_gpu(value: object) -> object:
+    if isinstance(value, str) and value.lower() in ("gpu", "cuda"):
+        raise ValueError(
+            "no MindSpore that this version supports (2.7 to 2.10) is built for GPUs: use Ascend, CPU, or auto"
+        )
+    return value
+
+
 class DeviceGroup(Group):
-    target: Literal["auto", "CPU", "Ascend", "GPU"] = Field(
+    target: Annotated[Literal["auto", "CPU", "Ascend"], BeforeValidator(_no_gpu)] = Field(
         "auto", description="auto: what this MindSpore is built for"
     )
     mode: Literal["graph", "pynative"] = Field(

@@ -10,7 +10,8 @@ import pytest
 
 from cmt_dsl import CmtError, load
 from cmt_dsl.errors import Place
-from cmt_dsl.spec.tree import MAX_BYTES, Map, place_of, plain, read_file, read_text, scalar
+from cmt_dsl.spec.file import read_file
+from cmt_dsl.spec.tree import MAX_BYTES, Map, place_of, plain, read_text, scalar
 
 
 @pytest.mark.parametrize(
