@@ -112,7 +112,7 @@ def _read(
         given = tuple(_edit(path, value) for path, value in (sets or {}).items())
         typed = reading.overrides = tuple(_typed(text) for text in overrides)
         below = apply(source.tree, given, reading.problems)
-        reading.problems += overridden_edits(below, given)
+        reading.problems += overridden_edits(below, given, by_each_other=False)
         before = len(reading.problems)
         tree = apply(below, typed, reading.problems)
         if len(reading.problems) == before:

@@ -27,12 +27,18 @@ def leaves(tree: Tree, path: Steps = ()) -> Iterator[tuple[Steps, Leaf]]:
         yield path, tree
 
 
-def overridden_edits(tree: Map, edits: Iterable[Edit]) -> list[Problem]:
-    """CMT-150 for each value of the edits that `tree`, in which they are carried out, does not hand to the model."""
+def overridden_edits(tree: Map, edits: Iterable[Edit], *, by_each_other: bool = True) -> list[Problem]:
+    """CMT-150 for each value of the edits that `tree`, in which they are carried out, does not hand to the model.
+
+    Unless `by_each_other`, one that another edit replaces is none: a program may edit in steps.
+    """
     values = [
         (((*edit.path.split("."), *below)), leaf) for edit in edits for below, leaf in leaves(edit.value)
     ]
-    return [_problem(tree, path, leaf) for path, leaf in _lost(tree, values)]
+    lost = _lost(tree, values)
+    if not by_each_other:
+        lost = [(path, leaf) for path, leaf in lost if place_of(tree, path) == leaf.place]
+    return [_problem(tree, path, leaf) for path, leaf in lost]
 
 
 def overridden_keys(source: Source) -> list[Problem]:

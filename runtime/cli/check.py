@@ -50,9 +50,9 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Make an error of every warning.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Find every problem of the given files, each with its place, and what in them does nothing.
+    """Find every problem of the given files, each with its place.
 
-    Exit code 1 if there is a problem; warnings alone leave it 0.
+    And what in them does nothing, as warnings. Exit code 1 if there is a problem; warnings alone leave it 0.
     """
     results: list[dict[str, Any]] = []
     code = 0
