@@ -134,11 +134,24 @@ def _take(what: Published, file: Path, shown: str, cache: Cache, sha256: str | N
     made = native_checkpoint(found)
     origin = {"by": "cmt weights get", "name": what.name, "from": shown, "url": what.entry.url,
               "sha256": digest, "bytes": count, "license": what.entry.license}  # fmt: skip
-    classes = made.classes or class_names(what.entry.classes, found.model.classes)
+    classes, notes = _classes(what, made.classes)
     made = replace(made, classes=classes, origin={**made.origin, **origin})
     save_checkpoint(cache.file(what.name), made)
     cache.note(what.name, shown, what.entry.url, digest, count)
-    return Taken(cache.file(what.name), shown, digest, count, _said(found))
+    return Taken(cache.file(what.name), shown, digest, count, (*_said(found), *notes))
+
+
+def _classes(what: Published, own: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(class names: the file's own, else those of the data set that the list names; what a person should know)."""
+    if own or what.entry.classes is None:
+        return own, ()
+    names = class_names(what.entry.classes)
+    if names and len(names) == what.model.classes:
+        return names, ()
+    have = f"{len(names)} names" if names else "no names"
+    return (), (
+        f"its classes stay numbers: there are {have} of {what.entry.classes} for {what.model.classes}",
+    )
 
 
 def _exactly(what: Published, file: Path) -> Imported:

@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from cmt_dsl.lower.weights import initial
 from runtime.checkpoint.file import load_checkpoint, save_checkpoint
 from runtime.checkpoint.mindfile import write_mindspore
 from runtime.checkpoint.recognise import names_of
 from runtime.checkpoint.torchwrite import write_torch
+from runtime.published import take
 from tests.cli.cmt import Done, cmt
 from tests.runtime.checkpoint.archives import archive
 from tests.runtime.checkpoint.samples import checkpoint_of
@@ -191,6 +193,21 @@ def test_ckpt_and_native_files_fit_too(tmp_path: Path, host: Host) -> None:
     cmt("weights", "remove", "--all")
     assert get(tmp_path, host.serve(native(tmp_path), "/n")).code == 0
     assert cmt("inspect", "pretrained:nano", "--json").json["classes"][1] == "Klasse 1 «犬»"
+
+
+def test_class_names_of_the_data_set_are_kept(
+    tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, names = host.serve(weights()), tuple(f"Klasse {i} «犬»" for i in range(10))
+    monkeypatch.setattr(take, "class_names", {"imagenet": names}.__getitem__)
+    assert "numbers" not in get(tmp_path, url, classes="imagenet").out
+    assert cmt("inspect", "pretrained:nano", "--json").json["classes"] == list(names)
+    Image.new("RGB", (32, 32), "red").save(tmp_path / "x.png")
+    assert "«犬»" in cmt("predict", "pretrained:nano", tmp_path / "x.png", "--backend", "numpy").out
+    monkeypatch.setattr(take, "class_names", {"imagenet": names[1:]}.__getitem__)
+    done = get(tmp_path, url, "--overwrite", classes="imagenet")
+    assert done.code == 0 and "stay numbers: there are 9 names of imagenet for 10" in done.out
+    assert get(tmp_path, url, "--overwrite").code == 0
 
 
 def test_without_network(tmp_path: Path, place: Path) -> None:
