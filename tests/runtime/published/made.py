@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,8 @@ def graph() -> Graph:
 
 
 @lru_cache(maxsize=4)
-def weights(seed: int = 0, **changes: Any) -> bytes:
+def weights(seed: int = 0) -> bytes:
     """A .pth of cmt_nano in the official names."""
-    import tempfile
-
     arrays = initial(graph(), seed)
     named = {theirs: arrays[ours] for ours, theirs in names_of(graph(), "official").items()}
     with tempfile.TemporaryDirectory() as folder:
