@@ -17,6 +17,7 @@ from cmt_dsl.api import (
     run,
     source,
     to_cell,
+    unread,
 )
 from cmt_dsl.errors import CmtError, SpecError
 
@@ -35,5 +36,6 @@ __all__ = [
     "run",
     "source",
     "to_cell",
+    "unread",
 ]
 __version__ = "0.1.0"

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cmt_dsl.cost import Cost, cost
-from cmt_dsl.errors import CmtError, SpecError
+from cmt_dsl.effect import idle_overrides
+from cmt_dsl.errors import CmtError, Problem, SpecError
 from cmt_dsl.expand import expand
 from cmt_dsl.ir import Array, Graph
-from cmt_dsl.spec import Model, Reading, read, read_model_text
+from cmt_dsl.spec import Model, Reading, read, read_model_text, unread
 
 if TYPE_CHECKING:
     from mindspore import nn
@@ -28,30 +29,48 @@ __all__ = [
     "run",
     "source",
     "to_cell",
+    "unread",
 ]
 
 
-def load(spec: str | Path, *, set: Mapping[str, Any] | None = None, overrides: Sequence[str] = ()) -> Model:
+def load(
+    spec: str | Path,
+    *,
+    set: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+    restated: list[Problem] | None = None,
+) -> Model:
     """Read and check a model: a path, or the name of a shipped one.
 
-    `set` maps dotted paths to values; `overrides` are the same as `path=value` texts. Raises
-    `SpecError` with every problem found, those of its shapes included.
+    `set` maps dotted paths to values; `overrides` are `path=value` texts that a person typed, each of which has to
+    change the model. Where `restated` is a list, those that say what stands already go there and are no errors.
+    Raises `SpecError` with every problem found, those of its shapes included.
     """
-    return _checked(read(spec, set=set, overrides=tuple(overrides)))
+    return _checked(read(spec, set=set, overrides=tuple(overrides)), restated)
 
 
 def load_text(
-    text: str, name: str = "<text>", *, set: Mapping[str, Any] | None = None, overrides: Sequence[str] = ()
+    text: str,
+    name: str = "<text>",
+    *,
+    set: Mapping[str, Any] | None = None,
+    overrides: Sequence[str] = (),
+    restated: list[Problem] | None = None,
 ) -> Model:
     """`load` for a model given as text, such as a checkpoint's embedded spec."""
-    return _checked(read_model_text(text, name, set=set, overrides=tuple(overrides)))
+    return _checked(read_model_text(text, name, set=set, overrides=tuple(overrides)), restated)
 
 
-def _checked(reading: Reading) -> Model:
-    if reading.model is not None and not reading.problems:
-        return reading.model
+def _checked(reading: Reading, restated: list[Problem] | None) -> Model:
     problems = list(reading.problems)
-    if reading.model is not None:
+    if reading.model is not None and not problems:
+        if restated is not None:
+            restated += reading.restated
+        problems = [] if restated is not None else list(reading.restated)
+        problems += idle_overrides(reading) if reading.overrides else []
+        if not problems:
+            return reading.model
+    elif reading.model is not None:
         try:
             expand(reading.model)
         except CmtError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 CODES: dict[str, str] = {
     # 1xx: reading a file
@@ -39,6 +40,16 @@ CODES: dict[str, str] = {
     "CMT-140": "unknown argument",
     "CMT-141": "missing argument",
     "CMT-142": "argument of the wrong type or out of bounds",
+    # 15x: edits that do not do what they say
+    "CMT-150": "an edit that something else overrides",
+    "CMT-151": "an edit that leaves the model or the recipe as it is",
+    # 16x: warnings, see WARNINGS
+    "CMT-160": "a value that is overridden wherever it would apply",
+    "CMT-161": "a value or an attribute of a profile that nothing reads",
+    "CMT-162": "a block that nothing uses",
+    "CMT-163": "a name of a block that nothing reads",
+    "CMT-164": "a setting of a model that nothing reads",
+    "CMT-165": "an edit in a file that says what stands already",
     # 2xx: shapes
     "CMT-201": "channels do not divide",
     "CMT-202": "window does not fit the grid",
@@ -60,6 +71,9 @@ CODES: dict[str, str] = {
     "CMT-430": "Graphviz gave no layout",
     "CMT-431": "a spec file changed while it was drawn",
 }
+
+WARNINGS = frozenset(code for code in CODES if code.startswith("CMT-16"))
+"""Codes of what is odd and not wrong: a declaration that nothing reads. `--strict` makes errors of them."""
 
 
 @dataclass(frozen=True, order=True)
@@ -84,9 +98,11 @@ class Problem:
     path: str = ""
     hint: str = ""
     via: tuple[tuple[Place, str], ...] = ()
+    severity: Literal["error", "warning"] = "error"
 
     def __str__(self) -> str:
-        head = ": ".join(str(part) for part in (self.place, self.path, self.message) if part)
+        kind = self.severity if self.severity == "warning" else ""
+        head = ": ".join(str(part) for part in (self.place, kind, self.path, self.message) if part)
         lines = [f"{head} [{self.code}]"]
         lines += [f"  at {place}: {path}" for place, path in self.via]
         if self.hint:
@@ -98,6 +114,7 @@ class Problem:
         at = self.place
         return {
             "code": self.code,
+            "severity": self.severity,
             "message": self.message,
             "path": self.path,
             "hint": self.hint,

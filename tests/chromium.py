@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests import browsers
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
@@ -41,20 +41,11 @@ class Seen:
         return self.page.locator(f'[role=treeitem][aria-label^="{title},"]').first
 
 
-def chromium() -> str:
-    """The browser's program; without one the tests fail, unless CMT_NO_BROWSER=1 says to skip them."""
-    found = os.environ.get("CMT_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if found and Path(found).exists():
-        return found
-    message = "the page is tested in Chromium: apt-get install chromium, or set CMT_CHROMIUM to its program"
-    if os.environ.get("CMT_NO_BROWSER") == "1":
-        pytest.skip(message)
-    pytest.fail(f"{message} (CMT_NO_BROWSER=1 skips these tests)")
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    program = chromium()
+    program = browsers.find()
+    if program is None or browsers.unwanted():
+        pytest.skip(browsers.missing())
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -13,8 +13,9 @@ from cmt_dsl.errors import CmtError
 from cmt_dsl.expand import expand
 from cmt_dsl.ir import Graph
 from cmt_dsl.spec import Model, read
+from cmt_dsl.spec.file import read_file
 from cmt_dsl.spec.find import shipped
-from cmt_dsl.spec.tree import plain, read_file
+from cmt_dsl.spec.tree import plain
 
 
 @dataclass(frozen=True)

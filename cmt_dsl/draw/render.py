@@ -14,6 +14,7 @@ from cmt_dsl.errors import CmtError
 Picture = Literal["svg", "png"]
 Format = Literal["svg", "png", "json0"]
 """What Graphviz is asked for; `json0` is a layout alone."""
+NAMES: dict[Format, str] = {"svg": "an SVG", "png": "a PNG", "json0": "a page"}
 SECONDS = 60
 """Longest time a layout may take."""
 FAMILY = "Helvetica, Arial, sans-serif"
@@ -46,8 +47,7 @@ def render(text: str, picture: Format, engine: Engine | None = None) -> bytes:
         found = engines()
         if not found:
             hint = "install Graphviz (apt install graphviz), or pip install 'cmt-dsl[viz]'"
-            what = "to lay out the page with" if picture == "json0" else f"to draw {picture} with"
-            raise CmtError("CMT-411", f"no Graphviz {what}", hint=hint)
+            raise CmtError("CMT-411", f"no Graphviz to draw {NAMES[picture]} with", hint=hint)
         engine = found[0]
     command = [engine.command, f"-T{picture}", *(["-Gdpi=144"] if picture == "png" else [])]
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from cmt_dsl.errors import CmtError, Known, SpecError
 from cmt_dsl.expand.block import Expansion
@@ -15,10 +16,15 @@ from cmt_dsl.spec import Model
 from cmt_dsl.spec.find import shared_names
 from cmt_dsl.spec.schema import BlockUse, StageSpec
 
+_MADE: WeakKeyDictionary[Model, Graph] = WeakKeyDictionary()
+
 
 def expand(model: Model) -> Graph:
-    """The graph of a checked model; raises `SpecError` with every problem found."""
-    return _Expander(model).run()
+    """The graph of a checked model, made once; raises `SpecError` with every problem found."""
+    graph = _MADE.get(model)
+    if graph is None:
+        graph = _MADE[model] = _Expander(model).run()
+    return graph
 
 
 class _Expander:

@@ -11,9 +11,9 @@ from pydantic import Field
 from cmt_dsl.errors import CmtError, did_you_mean
 from cmt_dsl.ir import Graph
 from cmt_dsl.spec.check import check
+from cmt_dsl.spec.file import read_file
 from cmt_dsl.spec.find import shipped, shown
 from cmt_dsl.spec.schema import Name, Strict
-from cmt_dsl.spec.tree import read_file
 
 
 class NamesSpec(Strict):

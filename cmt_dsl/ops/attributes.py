@@ -60,4 +60,8 @@ def written(value: Any) -> str:
     """An attribute as people write it in a spec: `[1, 7]`, `true`, `'word'`."""
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(written, cast("list[Any]", value))) + "]"
-    return {True: "true", False: "false", None: "null"}[value] if value is None or isinstance(value, bool) else repr(value)
+    return (
+        {True: "true", False: "false", None: "null"}[value]
+        if value is None or isinstance(value, bool)
+        else repr(value)
+    )

@@ -54,7 +54,9 @@ class Conv2d(Op, kind="conv2d"):
 
     def params(self, *x: TensorType) -> tuple[Param, ...]:
         c, (kh, kw) = x[0].map()[0], pair(self.kernel)
-        fan_out = self.out * kh * kw  # whatever the groups: PyTorch's and MindSpore's initialisers know of none
+        fan_out = (
+            self.out * kh * kw
+        )  # whatever the groups: PyTorch's and MindSpore's initialisers know of none
         weight = Param("weight", (self.out, c // self.groups, kh, kw), self.init, decay=True, fan_out=fan_out)
         return (weight, Param("bias", (self.out,), "zeros")) if self.bias else (weight,)
 
@@ -95,7 +97,9 @@ class Conv2d(Op, kind="conv2d"):
         options |= {"pad_mode": "pad", "padding": around if p == q else (p, p, q, q), **spread}
         if self.groups > 1:
             options["group"] = self.groups
-        conv = ms.cell("nn.Conv2d", c, self.out, self.kernel, **options, has_bias=self.bias, weight_init="zeros")
+        conv = ms.cell(
+            "nn.Conv2d", c, self.out, self.kernel, **options, has_bias=self.bias, weight_init="zeros"
+        )
         return f"{conv}({x[0]})"
 
     @staticmethod

@@ -29,7 +29,10 @@ class Reduction(Op, kind="reduction"):
     def total(self, ms: Emitter, x: str, mean: bool) -> str:
         """The MindSpore expression of the sum, or the mean, as a call of the cell `AxisSum`."""
         sizes, at = ms.types[0].shape, self.axes(len(ms.types[0].shape))
-        count, after = prod(s or 1 for s in sizes[at[0] : at[-1] + 1]), prod(s or 1 for s in sizes[at[-1] + 1 :])
+        count, after = (
+            prod(s or 1 for s in sizes[at[0] : at[-1] + 1]),
+            prod(s or 1 for s in sizes[at[-1] + 1 :]),
+        )
         cell = ms.support("AxisSum", at, count, after, ms.out.sizes, 1 / count if mean else 1.0)
         return f"{cell}({x})"
 

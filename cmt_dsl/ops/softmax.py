@@ -41,4 +41,9 @@ class Softmax(Op, kind="softmax"):
     def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
         overs: tuple[Over, ...] = ("channels", "height", "width", "grid")
         named = ((Softmax(over), ((None, 3, 4, 5),)) for over in overs)
-        return (Softmax(), ((None, 2, 6, 5),)), (Softmax(), ((None, 7),)), *named, (Softmax("channels"), ((None, 7),))
+        return (
+            (Softmax(), ((None, 2, 6, 5),)),
+            (Softmax(), ((None, 7),)),
+            *named,
+            (Softmax("channels"), ((None, 7),)),
+        )

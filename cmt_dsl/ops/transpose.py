@@ -33,7 +33,9 @@ class Transpose(Op, kind="transpose"):
 
     def infer(self, *x: TensorType) -> TensorType:
         if len(x[0].shape) != 4 or not x[0].batched:
-            raise ShapeError("CMT-204", f"needs a map, not {x[0]}", hint="a map is [n, channels, height, width]")
+            raise ShapeError(
+                "CMT-204", f"needs a map, not {x[0]}", hint="a map is [n, channels, height, width]"
+            )
         return TensorType(tuple(x[0].shape[i] for i in self._order()))
 
     def _order(self) -> list[int]:

@@ -43,7 +43,8 @@ _Dumper.add_representer(float, _number)
 
 def dump_data(data: Any) -> str:
     """Plain data as YAML."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    write: Any = yaml.dump  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return str(write(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100))
 
 
 def dump(model: Model) -> str:

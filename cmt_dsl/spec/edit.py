@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from cmt_dsl.errors import CmtError, Place, did_you_mean
+from cmt_dsl.errors import CmtError, Place, Problem, did_you_mean
 from cmt_dsl.spec.schema import MAX_STAGES
 from cmt_dsl.spec.tree import Leaf, Map, Seq, Tree, child, plain, read_text
 
@@ -93,6 +94,36 @@ class _Put:
 
     def _error(self, message: str, hint: str = "") -> CmtError:
         return CmtError("CMT-135", message, place=self.place, path=".".join(self.parts), hint=hint)
+
+
+def pointed(problem: Problem, places: set[Place], tree: Tree) -> Problem:
+    """A problem of an edit that stands at one of `places`, with the paths that end as its own does for a hint."""
+    if problem.code not in ("CMT-110", "CMT-135") or problem.place not in places:
+        return problem
+    last = problem.path.rpartition(".")[2]
+    found = [path for path in _paths(tree) if path.endswith("." + last)]
+    misspelled = problem.code == "CMT-135" and problem.hint.startswith("did you mean")
+    if misspelled or not found:
+        return problem
+    return replace(problem, hint=either(found))
+
+
+def either(paths: Sequence[str]) -> str:
+    """A hint that names some of the paths somebody may have meant."""
+    some, more = list(paths[:3]), " …" if len(paths) > 3 else ""
+    return f"did you mean {' or '.join(some)}{more}?"
+
+
+def _paths(tree: Tree, above: str = "") -> Iterator[str]:
+    """Every key's dotted path."""
+    items: Iterable[tuple[str | int, Tree]] = ()
+    if isinstance(tree, Map):
+        items = tree.items.items()
+    elif isinstance(tree, Seq):
+        items = enumerate(tree.items)
+    for key, value in items:
+        yield f"{above}{key}"
+        yield from _paths(value, f"{above}{key}.")
 
 
 def from_value(value: Any, place: Place) -> Tree:

@@ -73,11 +73,12 @@ _WRITTEN = {
 
 @dataclass(frozen=True)
 class Expr:
-    """A parsed expression; `names` are the names it reads, in order."""
+    """A parsed expression; `names` are the names it reads, in order, `members` those with an attribute: `x.channels`."""
 
     text: str
     body: ast.expr
     names: tuple[str, ...]
+    members: tuple[str, ...] = ()
 
     def evaluate(self, names: Names) -> Value:
         """The value under `names`; raises `CmtError` 121-123."""
@@ -107,11 +108,18 @@ def parse(text: str) -> Expr:
         body = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         cut = text.count("(") > text.count(")")
-        hint = "between { } a comma ends a value: quote the expression, or name it under let" if cut else _WHOLE
+        hint = (
+            "between { } a comma ends a value: quote the expression, or name it under let" if cut else _WHOLE
+        )
         raise CmtError("CMT-120", f"'{text}' is not an expression", hint=hint) from None
     names: dict[str, None] = {}
     _check(body, text, 0, names)
-    return Expr(text, body, tuple(names))
+    members = (
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(body)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+    )
+    return Expr(text, body, tuple(names), tuple(members))
 
 
 def _check(node: ast.expr, text: str, depth: int, names: dict[str, None]) -> None:

@@ -40,12 +40,16 @@ def find(
     that kind, then among the shipped specs. Raises CMT-101, or CMT-130 for a block; `also` are names
     that would have been right too.
     """
-    if name.endswith((".yaml", ".yml")) or "/" in name:
+    if name.endswith((".yaml", ".yml")) or "/" in name or name in (".", ".."):
         base = near.parent if near and not Path(name).is_absolute() else Path()
-        if not _exists(base / name):
+        file = base / name
+        if not _exists(file):
             message = f"there is no file '{_short(name)}'"
             raise CmtError("CMT-101", message, place=place, path=path)
-        return base / name
+        if file.is_dir():
+            hint = _inside(name, file, kind)
+            raise CmtError("CMT-101", f"'{_short(name)}' is a folder", place=place, path=path, hint=hint)
+        return file
     folders = [near.parent, near.parent.parent / kind] if near else []
     for folder in [*folders, shipped() / kind]:
         file = folder / f"{name}.yaml"
@@ -62,6 +66,18 @@ def find(
         place=place,
         path=path,
     )
+
+
+def _inside(name: str, folder: Path, kind: Kind) -> str:
+    """A hint that names some of the files of that kind in a folder."""
+    try:
+        found = sorted(f.name for f in folder.glob("*.y*ml") if _is(f, kind))
+    except OSError:
+        found = []
+    if not found:
+        return f"name a {kind.removesuffix('s')} file, or a shipped one: " + ", ".join(names(kind)[:6])
+    some = [(Path(name) / file).as_posix() for file in found[:3]]
+    return f"it holds {', '.join(some)}" + (", …" if len(found) > 3 else "")
 
 
 def _exists(file: Path) -> bool:

@@ -9,9 +9,10 @@ from pathlib import Path
 from cmt_dsl.errors import CmtError, Known, Place, Problem
 from cmt_dsl.spec.check import check
 from cmt_dsl.spec.expr import is_expression
+from cmt_dsl.spec.file import read_file
 from cmt_dsl.spec.find import find, shown
 from cmt_dsl.spec.schema import BlockSpec, ProfileSpec
-from cmt_dsl.spec.tree import Map, Tree, child, place_of, read_file
+from cmt_dsl.spec.tree import Map, Tree, child, place_of
 
 MAX_NESTING = 32
 
@@ -77,7 +78,7 @@ class Library:
     def _get(self, name: str, place: Place, path: str) -> Block:
         if name not in self.blocks:
             file = find(name, "blocks", near=self.near, place=place, path=path, also=self.blocks)
-            tree = read_file(file, shown(file))
+            tree = read_file(file, shown(file), mention=(place, path))
             self.blocks[name] = Block(check(tree, BlockSpec), tree)
         return self.blocks[name]
 
@@ -91,6 +92,18 @@ class Library:
                         block.node_place(index, name, "block"),
                         f"{block.spec.block}.{name}.block",
                     )
+
+    def reached(self, first: Iterator[tuple[str, Place, str]]) -> list[str]:
+        """The blocks that can be reached from uses, all of them read already."""
+        found: dict[str, None] = {}
+        waiting = [name for name, _, _ in first]
+        nowhere = Place("", 0, 0)
+        while waiting:
+            name = self.resolve(waiting.pop(), nowhere, "")
+            if name not in found and name in self.blocks:
+                found[name] = None
+                waiting += [used for used, _, _ in self.uses(self.blocks[name])]
+        return list(found)
 
     def load_all(self, first: Iterator[tuple[str, Place, str]]) -> list[Problem]:
         """Read every block that can be reached; the problems found."""

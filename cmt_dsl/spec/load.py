@@ -7,19 +7,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cmt_dsl.errors import CmtError, Place, Problem, SpecError, did_you_mean
+from cmt_dsl.errors import CmtError, Place, Problem, SpecError
 from cmt_dsl.spec.check import check
-from cmt_dsl.spec.edit import from_value, less, merge, parse_override, put, with_stage_defaults, without
-from cmt_dsl.spec.find import find, names, shown
+from cmt_dsl.spec.edit import from_value, less, parse_override, pointed, with_stage_defaults
+from cmt_dsl.spec.extend import Edit, Source, apply, extended, mapping, read_source
+from cmt_dsl.spec.file import read_file
+from cmt_dsl.spec.find import find, shown
 from cmt_dsl.spec.library import Library, blocks_tree
+from cmt_dsl.spec.overridden import overridden_edits, overridden_keys, restating
 from cmt_dsl.spec.schema import InputSpec, ModelSpec, ProfileSpec
-from cmt_dsl.spec.tree import Leaf, Map, Tree, child, place_of, read_file, read_text
+from cmt_dsl.spec.tree import Leaf, Map, Tree, child, place_of, read_text
 
 Sets = Mapping[str, Any]
-_START = "a model file starts with 'model: NAME'"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
     """A checked model: its spec, the text behind it, its profile's values and its blocks."""
 
@@ -27,6 +29,7 @@ class Model:
     tree: Tree
     library: Library = field(repr=False)
     lineage: tuple[str, ...] = ()
+    source: Source | None = field(default=None, repr=False)
 
     @property
     def name(self) -> str:
@@ -67,7 +70,7 @@ class Model:
 def load_document(name: str, kind: str = "models") -> Map:
     """A YAML file (by path, or by the name of a shipped one) as a located tree."""
     path = find(name, kind)  # type: ignore[arg-type]
-    return _mapping(read_file(path, shown(path)))
+    return mapping(read_file(path, shown(path)))
 
 
 @dataclass
@@ -76,104 +79,75 @@ class Reading:
 
     model: Model | None = None
     problems: list[Problem] = field(default_factory=list)
+    restated: list[Problem] = field(default_factory=list)
+    """Overrides that say what stands already (CMT-151): a mistake or not, by who asks."""
+    overrides: tuple[Edit, ...] = ()
+    without: Callable[[int], Model | None] = lambda _: None
+    """The model that all overrides but one give, if they do."""
 
 
 def read(spec: str | Path, *, set: Sets | None = None, overrides: tuple[str, ...] = ()) -> Reading:
     """Read and check a model; problems are gathered as far as sense can be made of the rest."""
     path = find(str(spec), "models")
-    return _read(lambda found: _read_chain(path, (), found), set, overrides, path)
+    return _read(lambda found: read_source(path, found), set, overrides)
 
 
 def read_model_text(
     text: str, name: str, *, set: Sets | None = None, overrides: tuple[str, ...] = ()
 ) -> Reading:
     """The same for a model given as text (such as a checkpoint's embedded spec)."""
-    return _read(
-        lambda found: _extended(_mapping(read_text(text, name)), None, (), found), set, overrides, None
-    )
-
-
-def _mapping(tree: Tree) -> Map:
-    if not isinstance(tree, Map):
-        raise CmtError("CMT-109", "a spec is a mapping of keys to values", place=tree.place, hint=_START)
-    return tree
+    return _read(lambda found: extended(mapping(read_text(text, name)), None, (), found), set, overrides)
 
 
 def _read(
-    source: Callable[[list[Problem]], tuple[Map, tuple[str, ...]]],
-    sets: Sets | None,
-    overrides: tuple[str, ...],
-    path: Path | None,
+    read_files: Callable[[list[Problem]], Source], sets: Sets | None, overrides: tuple[str, ...]
 ) -> Reading:
     reading = Reading()
     try:
-        tree, lineage = source(reading.problems)
-        edits = [(p, from_value(value, Place(f"set {p}", 0, 0))) for p, value in (sets or {}).items()]
-        for text in overrides:
-            edits.append(parse_override(text))
-        tree = _apply(tree, edits, reading.problems)
-        reading.model = _model(tree, lineage, path, reading.problems)
+        source = read_files(reading.problems)
+        told = {problem.place for problem in reading.problems}
+        lost = overridden_edits(source.tree, source.edits)
+        reading.problems += [problem for problem in lost if problem.place not in told]
+        reading.problems += [problem for problem in overridden_keys(source) if problem.severity == "error"]
+        given = tuple(_edit(path, value) for path, value in (sets or {}).items())
+        typed = reading.overrides = tuple(_typed(text) for text in overrides)
+        below = apply(source.tree, given, reading.problems)
+        reading.problems += overridden_edits(below, given, by_each_other=False)
+        before = len(reading.problems)
+        tree = apply(below, typed, reading.problems)
+        if len(reading.problems) == before:
+            reading.problems += overridden_edits(tree, typed)
+        reading.model = _model(tree, source, reading.problems)
+        reading.problems = [
+            pointed(problem, {edit.place for edit in typed}, tree) for problem in reading.problems
+        ]
+        if typed and not reading.problems:
+            reading.restated = [problem for _, problem in restating(below, typed)]
+
+        def without(index: int) -> Model | None:
+            found: list[Problem] = []
+            rest = apply(below, typed[:index] + typed[index + 1 :], found)
+            other = _model(rest, source, found)
+            return None if found else other
+
+        reading.without = without
     except CmtError as error:
         reading.problems.extend(error.problems)
     return reading
 
 
-def _apply(tree: Map, edits: list[tuple[str, Tree]], found: list[Problem]) -> Map:
-    """The edits in order; those that have no place to go are problems."""
-    for path, value in edits:
-        try:
-            tree = put(tree, path, value, place=value.place)
-        except CmtError as error:
-            found.extend(error.problems)
-    return tree
+def _edit(path: str, value: Any) -> Edit:
+    place = Place(f"set {path}", 0, 0)
+    return Edit(path, from_value(value, place), place)
 
 
-def _read_chain(path: Path, chain: tuple[Path, ...], found: list[Problem]) -> tuple[Map, tuple[str, ...]]:
-    tree = _mapping(read_file(path, shown(path)))
-    return _extended(tree, path, chain, found)
+def _typed(text: str) -> Edit:
+    path, value = parse_override(text)
+    return Edit(path, value, value.place)
 
 
-def _extended(
-    tree: Map, path: Path | None, chain: tuple[Path, ...], found: list[Problem]
-) -> tuple[Map, tuple[str, ...]]:
-    """The tree on top of what it extends, and the names of the models it descends from."""
-    own = child(tree, "model")
-    lineage = (str(own.value),) if isinstance(own, Leaf) else ()
-    base_name, sets = child(tree, "extends"), child(tree, "set")
-    edits: list[tuple[str, Tree]] = []
-    if sets is not None:
-        if not isinstance(sets, Map):
-            raise CmtError("CMT-111", "should be a mapping of paths", place=sets.place, path="set")
-        edits = [(key, _at_key(value, sets.keys[key])) for key, value in sets.items.items()]
-    tree = without(tree, "extends", "set")
-    if base_name is not None:
-        if not isinstance(base_name, Leaf) or not isinstance(base_name.value, str):
-            message = "should be the name or the path of a model"
-            raise CmtError("CMT-111", message, place=base_name.place, path="extends")
-        base_path = find(base_name.value, "models", near=path, place=base_name.place, path="extends")
-        here = (*chain, path.resolve()) if path else chain
-        if base_path.resolve() in here:
-            loop = " → ".join([*(p.stem for p in here), base_path.stem])
-            raise CmtError(
-                "CMT-133", f"models extend each other: {loop}", place=base_name.place, path="extends"
-            )
-        if len(here) > 16:
-            raise CmtError(
-                "CMT-133", "more than 16 models extend each other", place=base_name.place, path="extends"
-            )
-        base, ancestors = _read_chain(base_path, here, found)
-        merged = merge(base, tree)
-        assert isinstance(merged, Map)
-        tree, lineage = merged, (*lineage, *ancestors)
-    return _apply(tree, edits, found), lineage
-
-
-def _at_key(value: Tree, key: Place) -> Tree:
-    """A null stands nowhere much: let the key be its place."""
-    return Leaf(None, key) if isinstance(value, Leaf) and value.value is None else value
-
-
-def _model(tree: Map, lineage: tuple[str, ...], path: Path | None, found: list[Problem]) -> Model | None:
+def _model(tree: Map, source: Source, found: list[Problem]) -> Model | None:
+    path, lineage = source.path, source.lineage
     for word in ("block", "recipe"):
         if word in tree.items and "model" not in tree.items:
             message = f"this is a {word} file, not a model"
@@ -189,8 +163,8 @@ def _model(tree: Map, lineage: tuple[str, ...], path: Path | None, found: list[P
         return None
     library = Library(profile, path)
     library.add_inline(spec.blocks, blocks_tree(tree))
-    found.extend(library.load_all(_uses(spec, tree)))
-    return Model(spec, tree, library, lineage)
+    found.extend(library.load_all(uses(spec, tree)))
+    return Model(spec, tree, library, lineage, source)
 
 
 def _spec(tree: Map, found: list[Problem]) -> ModelSpec | None:
@@ -214,13 +188,9 @@ def _profile(tree: Map, lineage: tuple[str, ...], path: Path | None) -> ProfileS
         return _of_variant(check(node, ProfileSpec, at="profile"), lineage)
     if not isinstance(node, Leaf) or not isinstance(node.value, str):
         return None
-    try:
-        file = find(node.value, "profiles", near=path, place=node.place, path="profile")
-    except CmtError as error:
-        hint = did_you_mean(node.value, names("profiles"))
-        problem = error.problems[0]
-        raise SpecError([Problem("CMT-101", problem.message, node.place, "profile", hint)]) from None
-    return _of_variant(check(read_file(file, shown(file)), ProfileSpec), lineage)
+    file = find(node.value, "profiles", near=path, place=node.place, path="profile")
+    found = read_file(file, shown(file), mention=(node.place, "profile"))
+    return _of_variant(check(found, ProfileSpec), lineage)
 
 
 def _of_variant(profile: ProfileSpec, lineage: tuple[str, ...]) -> ProfileSpec:
@@ -231,7 +201,9 @@ def _of_variant(profile: ProfileSpec, lineage: tuple[str, ...]) -> ProfileSpec:
     return profile.model_copy(update={"values": values, "variants": {}})
 
 
-def _uses(spec: ModelSpec, tree: Tree) -> Iterator[tuple[str, Place, str]]:
+def uses(spec: ModelSpec, tree: Tree) -> Iterator[tuple[str, Place, str]]:
+    """The blocks that a model names, with places and paths."""
+
     def use(name: str, *path: str | int) -> tuple[str, Place, str]:
         return name, place_of(tree, path), ".".join(map(str, path))
 

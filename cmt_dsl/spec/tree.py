@@ -10,15 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from cmt_dsl.errors import CmtError, Place
+from cmt_dsl.spec.depth import MAX_DEPTH, depth_error, too_deep
 
 MAX_BYTES = 1 << 20
-MAX_DEPTH = 32
 MAX_VALUES = 50_000
 
 _INT = re.compile(r"[-+]?[0-9]{1,30}\Z")
@@ -107,39 +106,18 @@ def place_of(tree: Tree, path: tuple[str | int, ...], *, key: bool = False) -> P
     return tree.place
 
 
-def read_file(path: Path, shown: str) -> Tree:
-    """Read a YAML file; `shown` is how messages call it. Raises `CmtError` 101-109."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise CmtError(
-                "CMT-102",
-                f"the file has {path.stat().st_size:,} bytes; a spec may have {MAX_BYTES:,}",
-                place=Place(shown, 1, 1),
-            )
-        with path.open("rb") as file:  # a device or a pipe says 0 and may never end
-            data = file.read(MAX_BYTES + 1)
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = error.object[: error.start].decode("utf-8-sig")
-        place = Place(shown, before.count("\n") + 1, len(before) - before.rfind("\n"))
-        message = f"the byte 0x{error.object[error.start]:02x} is not UTF-8"
-        raise CmtError("CMT-108", message, place=place, hint="save it as UTF-8") from None
-    except OSError as error:
-        code = "CMT-101" if isinstance(error, FileNotFoundError) else "CMT-108"
-        place = None if code == "CMT-101" else Place(shown, 1, 1)
-        raise CmtError(code, f"cannot read {shown}: {error.strerror}", place=place) from None
-    return read_text(text, shown)
-
-
 def read_text(text: str, shown: str) -> Tree:
     """Read one YAML document from `text`. Raises `CmtError` 102-109."""
     if len(text) > MAX_BYTES:
         raise CmtError("CMT-102", f"the text is longer than {MAX_BYTES:,}", place=Place(shown, 1, 1))
+    composer = _Composer(shown)
     try:
-        return _Composer(shown).compose(_events(text))
+        return composer.compose(_events(text))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(shown, mark.line + 1, mark.column + 1) if mark else Place(shown, 1, 1)
+        if deep := too_deep(text, composer.last, len(composer.stack), place):
+            raise depth_error(deep) from None
         what = (error.problem or error.context or "not understood").replace("\n", " ")
         raise CmtError("CMT-103", what, place=place, hint=_syntax_hint(text, place)) from None
     except yaml.YAMLError as error:
@@ -182,26 +160,23 @@ class _Composer:
         self.anchors: dict[str, Tree] = {}
         self.root: Tree | None = None
         self.total = 0
+        self.last = Place(shown, 1, 1)  # where the last event ended
 
     def compose(self, events: Iterator[yaml.Event]) -> Tree:
         for event in events:
             self._take(event)
         return self.root or Leaf(None, Place(self.shown, 1, 1))
 
-    def _place(self, event: yaml.Event) -> Place:
-        mark: Any = event.start_mark
-        return Place(self.shown, mark.line + 1, mark.column + 1)
-
     def _take(self, event: yaml.Event) -> None:
-        place = self._place(event)
+        marks: Any = (event.start_mark, event.end_mark)
+        place, self.last = (Place(self.shown, mark.line + 1, mark.column + 1) for mark in marks)
         if getattr(event, "tag", None) not in (None, "!"):
             tag = str(getattr(event, "tag", "")).replace("tag:yaml.org,2002:", "!!")
             raise CmtError("CMT-104", f"the tag '{tag}' is refused", place=place, hint="write plain values")
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             if len(self.stack) >= MAX_DEPTH:
-                raise CmtError("CMT-105", f"more than {MAX_DEPTH} levels", place=place)
-            mapping = isinstance(event, yaml.MappingStartEvent)
-            self.stack.append(_Open(place, mapping, event.anchor))
+                raise depth_error(place)
+            self.stack.append(_Open(place, isinstance(event, yaml.MappingStartEvent), event.anchor))
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             self._close()
         elif isinstance(event, yaml.ScalarEvent):

@@ -76,7 +76,7 @@ def adapted(
     weights: Imported, edits: Sequence[str], *, allow_depth: bool = False, seed: int = 0
 ) -> tuple[Imported, tuple[str, ...]]:
     """The weights in the same model with `path=value` edits, and what was changed; CMT-640, CMT-641, SpecError."""
-    model = load_text(weights.model.resolved(), "<checkpoint>", overrides=edits)
+    model = load_text(weights.model.resolved(), "<checkpoint>", overrides=edits, restated=[])
     graph = build(model)
     arrays, notes = adapt(weights.arrays, weights.graph, graph, allow_depth=allow_depth, seed=seed)
     checkpoint = weights.checkpoint

@@ -10,8 +10,8 @@ import numpy as np
 
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import AVERAGED, Checkpoint, load_checkpoint
-from runtime.sharing import names_of
 from runtime.checkpoint.statistics import STATISTICS
+from runtime.sharing import names_of
 
 NOTE = "running statistics were averaged too; they are not those of the averaged weights"
 
@@ -36,9 +36,7 @@ def average_checkpoints(paths: Sequence[str | Path], weights: Sequence[float] | 
         averaged += checkpoint.ema is not None
         for which in means.keys() & checkpoint.sets.keys():
             means[which].add(checkpoint.weights(which), share, path, "" if which == "raw" else AVERAGED)
-        made_of.append(
-            {"file": called, "epoch": checkpoint.epoch, "step": checkpoint.step, "weight": share}
-        )
+        made_of.append({"file": called, "epoch": checkpoint.epoch, "step": checkpoint.step, "weight": share})
         latest = checkpoint if checkpoint.step > latest.step else latest
     made = {which: mean.arrays() for which, mean in means.items() if which == "raw" or averaged == len(paths)}
     notes = [NOTE] if any(mean.moved for which, mean in means.items() if which in made) else []

@@ -34,7 +34,7 @@ def write_weights(path: Path, weights: Imported, to: str, names: str = "official
             hint=f"--profile {to} converts, and says what changes",
         )
     if to == "native":
-        save_checkpoint(path, _checkpoint(weights))
+        save_checkpoint(path, native_checkpoint(weights))
         return len(arrays)
     naming = {"ckpt": "cell", "safetensors": names}.get(to, to)
     named = {theirs: arrays[ours] for ours, theirs in names_of(graph, naming).items()}
@@ -57,7 +57,8 @@ def write_weights(path: Path, weights: Imported, to: str, names: str = "official
     return len(named)
 
 
-def _checkpoint(weights: Imported) -> Checkpoint:
+def native_checkpoint(weights: Imported) -> Checkpoint:
+    """What a native file of these weights holds."""
     from runtime.run.directory import versions
 
     model, graph = weights.model, weights.graph
@@ -67,6 +68,7 @@ def _checkpoint(weights: Imported) -> Checkpoint:
         return replace(
             old,
             arrays=weights.arrays,
+            classes=weights.class_names,
             ema=None,  # one set was chosen
             spec_text=text,
             fingerprint=print_,
@@ -79,7 +81,7 @@ def _checkpoint(weights: Imported) -> Checkpoint:
         weights.arrays,
         text,
         print_,
-        (),
+        weights.class_names,
         {},
         metrics,
         epoch=0,

@@ -9,12 +9,9 @@ from typing import Any
 import numpy as np
 
 from cmt_dsl.errors import CmtError, did_you_mean
+from runtime.checkpoint.beside import averaged
 from runtime.checkpoint.container import NUMPY, read_container, read_header, tensor
 from runtime.checkpoint.file import is_own
-
-DISTRIBUTED = "module."
-"""What PyTorch's data-parallel wrapper puts before every name."""
-
 
 USUAL = {
     "raw": ("model", "state_dict"),
@@ -63,46 +60,63 @@ def read_foreign(path: Path, which: str = "raw") -> Found:
     kind = container(path)
     if kind == "pth":
         return _pth(path, which)
-    if which != "raw":
-        raise CmtError("CMT-632", f"{path} holds one set of weights and no '{which}'", hint="--weights raw")
     if kind == "ckpt":
         from runtime.checkpoint.mindfile import read_mindspore
 
-        return Found(kind, read_mindspore(path))
-    return Found("safetensors", _safetensors(path))
+        return _one_of_two(path, kind, read_mindspore(path), which)
+    return _one_of_two(path, "safetensors", _safetensors(path), which)
+
+
+def _one_of_two(path: Path, kind: str, arrays: dict[str, np.ndarray], which: str) -> Found:
+    """The weights of a file, or their averages, which lie beside them under names with a known prefix."""
+    weights, averages = averaged(arrays)
+    if which == "ema" and averages:
+        return Found(kind, averages, ("took 'ema'; the file also holds raw",), which)
+    if which != "raw":
+        raise CmtError("CMT-632", f"{path} holds one set of weights and no '{which}'", hint="--weights raw")
+    return Found(kind, weights, ("took 'raw'; the file also holds ema",) if averages else (), which)
 
 
 def _pth(path: Path, which: str) -> Found:
-    from runtime.checkpoint.inert import TensorRef
+    from runtime.checkpoint.inert import Inert, TensorRef
     from runtime.checkpoint.torchfile import read_torch
 
     file = read_torch(path)
     content = file.content
     if not isinstance(content, dict):
-        raise CmtError("CMT-632", f"{path} holds no dict of tensors", hint="save the model's state_dict()")
+        what = f"an object of {content.name}" if isinstance(content, Inert) else "no dict of tensors"
+        raise CmtError("CMT-632", f"{path} holds {what}", hint="save the model's state_dict()")
 
-    def is_weights(value: Any) -> bool:
-        return isinstance(value, dict) and bool(value) and all(
-            isinstance(k, str) and isinstance(v, TensorRef) for k, v in value.items()
+    def is_weights(key: str, value: Any) -> bool:
+        """A dict of tensors; objects among them are refused when it is chosen, not overlooked."""
+        tensors = isinstance(value, dict) and bool(value) and all(
+            isinstance(k, str) and isinstance(v, TensorRef | Inert) for k, v in value.items()
         )  # fmt: skip
+        named = any(key in names for names in USUAL.values())
+        return tensors and (named or any(isinstance(v, TensorRef) for v in value.values()))
 
     notes: list[str] = []
     key = which
-    if is_weights(content):
-        if which != "raw":
-            raise CmtError("CMT-632", f"{path} is one bare state dict and has no '{which}'")
-        chosen: dict[str, TensorRef] = content
+    if is_weights("", content):
+        chosen: dict[str, Any] = content
     else:
-        choices = [key for key, value in content.items() if isinstance(key, str) and is_weights(value)]
+        choices = [key for key, value in content.items() if isinstance(key, str) and is_weights(key, value)]
         key = _choice(path, choices, which)
         others = [name for name in choices if name != key]
         if others:
             notes.append(f"took '{key}'; the file also holds {', '.join(others)}")
         chosen = content[key]
+    for name, value in chosen.items():
+        if isinstance(value, Inert):
+            at = name if chosen is content else f"{key}.{name}"
+            raise CmtError(
+                "CMT-631",
+                f"{path} is refused: its weights hold an object of {value.name[:100]!a} at {at[:100]!a}",
+                hint="nothing of it was run; save the model's state_dict(), tensors alone",
+            )
     arrays = file.arrays(chosen)
-    if all(name.startswith(DISTRIBUTED) for name in arrays):
-        arrays = {name.removeprefix(DISTRIBUTED): value for name, value in arrays.items()}
-        notes.append(f"took the prefix '{DISTRIBUTED}' off every name")
+    if chosen is content:
+        return _one_of_two(path, "pth", arrays, which)
     return Found("pth", arrays, tuple(notes), key)
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-NAMESPACE = "argparse.Namespace"
 ORDERED = "collections.OrderedDict"
 
 
@@ -44,12 +43,11 @@ class Scalar:
     data: bytes
 
 
-@dataclass
+@dataclass(frozen=True)
 class Inert:
-    """An object of a foreign class, kept as its name and attributes: argparse.Namespace (training arguments)."""
+    """An object of a foreign class: its name and nothing else. It was not made, and what it held was dropped."""
 
     name: str
-    state: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,14 @@ STORAGES = {
 
 
 def dict_key(key: Any) -> Any:
-    """The key, if it is text or a small number: a nested tuple's hash would recurse in C, huge ones may collide."""
+    """The key, if it is text or a small number: a nested tuple's hash would recurse in C, huge ones may collide.
+
+    A placeholder, a fraction or a short flat tuple is kept as the text that shows it.
+    """
+    if isinstance(key, Inert | float | bytes):
+        return f"<{key.name if isinstance(key, Inert) else repr(key)[:80]}>"
+    if isinstance(key, tuple) and len(key) <= 8 and all(isinstance(k, str | int | float | None) for k in key):
+        return f"<{repr(key)[:200]}>"
     if not isinstance(key, str | int | None) or (isinstance(key, int) and abs(key) >= 2**48):
         raise ValueError("a dict key that is neither text nor a number")
     return key
@@ -80,7 +85,9 @@ def natural(value: Any) -> int:
     return value
 
 
-def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> TensorRef:
+def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> TensorRef | Inert:
+    if isinstance(storage, Inert):
+        return Inert(f"a tensor of {storage.name}")
     if not isinstance(storage, StorageRef) or not isinstance(shape, tuple) or not isinstance(strides, tuple):
         raise ValueError("a tensor without a storage")
     if len(shape) != len(strides) or len(shape) > 16:
@@ -89,7 +96,9 @@ def _tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_: Any) -> Ten
     return TensorRef(storage, natural(offset), sizes, steps)
 
 
-def _parameter(data: Any, *_: Any) -> TensorRef:
+def _parameter(data: Any, *_: Any) -> TensorRef | Inert:
+    if isinstance(data, Inert):
+        return data
     if not isinstance(data, TensorRef):
         raise ValueError("a parameter that is not a tensor")
     return data
@@ -139,7 +148,6 @@ CALLS: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_parameter_with_state": _parameter,
     "torch.Size": _size,
     ORDERED: dict,
-    NAMESPACE: lambda: Inert(NAMESPACE),
     "numpy.dtype": _dtype,
     "numpy.core.multiarray.scalar": _scalar,
     "numpy._core.multiarray.scalar": _scalar,
@@ -149,3 +157,6 @@ CALLS: dict[str, Callable[..., Any]] = {
 
 None copies more than a few items: a call on what a file says once and mentions often must not multiply it.
 """
+
+TENSORS = frozenset(name for name in CALLS if name.startswith("torch._utils."))
+"""Those that make tensors: where one makes no sense the file is damaged; any other call leaves a placeholder."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from cmt_dsl import Graph, Model, build, load, load_text
 from cmt_dsl.errors import CmtError
+from cmt_dsl.lower.weights import initial
 from runtime.checkpoint.file import Checkpoint, load_checkpoint
 from runtime.checkpoint.foreign import container, read_foreign
 from runtime.checkpoint.recognise import NAMINGS, recognise
@@ -36,20 +37,44 @@ class Imported:
     """The file itself, where it is one of ours."""
     which: str = "raw"
     """Which of the file's sets of weights: "raw", "ema", or the key of a state dict."""
+    given_names: tuple[str, ...] = ()
+    """Class names that were given beside the file."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the logits in order; none where neither the file nor the user says them."""
+        return self.given_names or (tuple(self.checkpoint.classes) if self.checkpoint else ())
+
+    def named(self, names: Sequence[str], source: str) -> Imported:
+        """The same with class names; CMT-511 unless there is one for each class."""
+        if len(names) != self.model.classes:
+            message = f"{source} names {len(names)} classes, the model has {self.model.classes}"
+            raise CmtError("CMT-511", message, hint="one name for each logit, in order")
+        return replace(self, given_names=tuple(names))
 
 
 def load_weights(
-    path: Path, *, spec: str | None = None, overrides: Sequence[str] = (), which: str = "raw"
+    path: Path,
+    *,
+    spec: str | None = None,
+    overrides: Sequence[str] = (),
+    which: str = "raw",
+    first: Model | None = None,
+    anew: int | None = None,
 ) -> Imported:
     """Read one set of weights of any known file; CMT-601 to 605, 610, 806 and CMT-630 to 634.
 
-    `which` is "raw", "ema" or, in a `.pth`, also the key of a state dict.
+    `which` is "raw", "ema" or, in a `.pth`, also the key of a state dict. `first` is a model that the weights of
+    another project may be of, before the shipped ones. With `anew` a file of another project may lack exactly the
+    classifier: that starts from this seed.
     """
     if container(path) == "native":
         return _native(path, spec, overrides, which)
     found = read_foreign(path, which)
     shapes = {name: tuple(value.shape) for name, value in found.arrays.items()}
-    known = recognise(str(path), shapes, spec=spec, overrides=overrides)
+    known = recognise(
+        str(path), shapes, spec=spec, overrides=overrides, first=first, headless=anew is not None
+    )
     arrays, notes = dict[str, np.ndarray](), [*found.notes, *known.notes]
     kinds = Counter[str]()
     for ours, theirs in known.names.items():
@@ -60,6 +85,9 @@ def load_weights(
             )
         kinds[value.dtype.name] += 1
         arrays[ours] = value.astype(np.float32, copy=False)
+    if known.missing and anew is not None:
+        start = initial(known.graph, anew)
+        arrays |= {path: start[path] for path in known.missing}
     notes += [f"{n} tensors of {kind} became float32" for kind, n in kinds.items() if kind != "float32"]
     counters = {p: int(found.arrays[n]) for p, n in known.counters.items() if n in found.arrays}
     source = f"{found.container} in the names of {NAMINGS[known.naming]}"

@@ -1,8 +1,9 @@
 """A pickle read as data: an interpreter of the opcodes that torch.save writes, which imports and calls nothing.
 
-`pickletools.genops` cuts the bytes into opcodes; here they build dicts, lists, tuples, numbers, text and the inert
-records below. Any other opcode or global ends the reading: CMT-631. No object is ever found by its name, so there
-is nothing that a file could run. Memory is bounded by the number of opcodes, each of which makes one small object.
+`pickletools.genops` cuts the bytes into opcodes; here they build dicts, lists, tuples, numbers, text and inert
+records. An object of any other class, and the result of any other call, is a placeholder that carries its name and
+nothing else: it may lie beside weights, and not among them. No name is ever looked up, so there is nothing that a file
+could run. Memory is bounded by the number of opcodes, each of which makes one small object.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import Any
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.inert import (
     CALLS,
-    NAMESPACE,
     ORDERED,
     STORAGES,
+    TENSORS,
     DType,
     Global,
     Inert,
@@ -80,12 +81,18 @@ class _Machine:
         return CmtError(
             "CMT-631",
             f"{self.name} is refused: its pickle holds {what}",
-            hint="nothing of it was run; only tensors, OrderedDict, numpy scalars and argparse.Namespace (as data) "
-            "are read: save the model's state_dict() alone",
+            hint="nothing of it was run; save the model's state_dict() alone",
         )
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
+
+    def pop(self) -> None:
+        """Take off the last value, or a mark that nothing lies above of."""
+        if self.marks and self.marks[-1] == len(self.stack):
+            self.marks.pop()
+        else:
+            self.stack.pop()
 
     def pop_mark(self) -> list[Any]:
         start = self.marks.pop()
@@ -93,60 +100,79 @@ class _Machine:
         del self.stack[start:]
         return items
 
-    def find(self, module: str, name: str) -> Global:
-        full = f"{module}.{name}"
-        if full in CALLS or full in (NAMESPACE, "torch.Size") or (module == "torch" and name in STORAGES):
-            return Global(full)
-        raise self.refuse(f"the global {full[:100]!a}")
-
     def stack_global(self, _: object) -> None:
         name, module = self.stack.pop(), self.stack.pop()
         if not isinstance(name, str) or not isinstance(module, str):
             raise ValueError("a global whose name is not text")
-        self.push(self.find(module, name))
+        self.push(Global(f"{module}.{name}"))
 
     def get_global(self, argument: str) -> None:
         module, _, name = argument.partition(" ")
-        self.push(self.find(module, name))
+        self.push(Global(f"{module}.{name}"))
 
     def reduce(self, _: object) -> None:
         arguments, function = self.stack.pop(), self.stack.pop()
-        if not isinstance(arguments, tuple) or not isinstance(function, Global) or function.name not in CALLS:
-            raise self.refuse("a call of something that is not a function for tensors")
-        if function.name == ORDERED and arguments:
-            raise self.refuse("an OrderedDict as Python 2 wrote it")
-        self.push(CALLS[function.name](*arguments))
+        if not isinstance(arguments, tuple):
+            raise ValueError("a call without arguments")
+        self.push(self.called(function, arguments))
+
+    def called(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        """What stands for the result of a call: of this module's own answer, or a placeholder. Nothing is called."""
+        if not isinstance(function, Global | Inert):
+            raise ValueError("a call of something that is no function")
+        answer = CALLS.get(function.name) if isinstance(function, Global) else None
+        if answer is None or (function.name == ORDERED and arguments):
+            return Inert(function.name[:200])
+        if function.name in TENSORS:
+            return answer(*arguments)
+        try:
+            return answer(*arguments)
+        except (ValueError, TypeError):
+            return Inert(function.name)
 
     def new_object(self, _: object) -> None:
         arguments, kind = self.stack.pop(), self.stack.pop()
-        if kind == Global(NAMESPACE) and arguments == ():
-            self.push(Inert(NAMESPACE))
-        elif kind == Global(ORDERED) and arguments == ():
-            self.push({})
-        else:
-            raise self.refuse("an object of another class")
+        self.push({} if kind == Global(ORDERED) and arguments == () else self.made(kind))
+
+    def new_object_with_keywords(self, _: object) -> None:
+        del self.stack[-2:]
+        self.push(self.made(self.stack.pop()))
+
+    def instance(self, argument: str) -> None:
+        self.pop_mark()
+        self.push(Inert(argument.replace(" ", ".")[:200]))
+
+    def an_object(self, _: object) -> None:
+        self.push(self.made(self.pop_mark()[0]))
+
+    def made(self, kind: Any) -> Inert:
+        """A placeholder for an object of a class."""
+        if not isinstance(kind, Global | Inert):
+            raise ValueError("an object of something that is no class")
+        return Inert(kind.name[:200])
 
     def build(self, _: object) -> None:
         state, target = self.stack.pop(), self.stack[-1]
-        if isinstance(target, Inert) and isinstance(state, dict):
-            target.state = state
-        elif isinstance(target, DType) and isinstance(state, tuple):
+        if isinstance(target, DType) and isinstance(state, tuple):
             if state[1] not in ("<", "|", "="):
-                raise self.refuse("a number of foreign byte order")
-        elif not (
-            isinstance(target, dict) and isinstance(state, dict)
-        ):  # attributes of an OrderedDict: _metadata
-            raise self.refuse("a state for something that has none")
+                self.stack[-1] = Inert("numpy.dtype")  # of foreign byte order
+        elif not isinstance(target, Inert | dict):  # attributes are dropped: an OrderedDict's _metadata too
+            raise ValueError("a state for something that has none")
 
     def persistent(self, _: object) -> None:
-        kind, storage, key, _place, count, *view = self.stack.pop()
-        if kind != "storage" or not isinstance(storage, Global) or not isinstance(key, str):
+        reference = self.stack.pop()
+        if not isinstance(reference, tuple) or len(reference) < 5 or reference[0] != "storage":
+            self.push(Inert("an object outside the pickle"))
+            return
+        _, storage, key, _place, count, *view = reference
+        if not isinstance(storage, Global) or not isinstance(key, str):
             raise ValueError("a reference to something that is not a storage")
         if any(part is not None for part in view):
             raise self.refuse("a view of a storage as PyTorch before 0.4 wrote it")
         module, _, name = storage.name.rpartition(".")
         if module != "torch" or name not in STORAGES:
-            raise ValueError("a storage of unknown type")
+            self.push(Inert(storage.name[:200]))
+            return
         ref = StorageRef(key, STORAGES[name], natural(count))
         if self.storages.setdefault(key, ref) != ref:
             raise ValueError("one storage of two types")
@@ -154,6 +180,8 @@ class _Machine:
 
     def set_items(self, items: list[Any]) -> None:
         target = self.stack[-1]
+        if isinstance(target, Inert):
+            return
         if not isinstance(target, dict):
             raise ValueError("items set on something that is not a dict")
         for key, value in zip(items[::2], items[1::2], strict=True):
@@ -165,6 +193,8 @@ class _Machine:
 
     def append(self, items: list[Any]) -> None:
         target = self.stack[-1]
+        if isinstance(target, Inert):
+            return
         if not isinstance(target, list):
             raise ValueError("items appended to something that is not a list")
         target.extend(items)
@@ -210,6 +240,18 @@ ACTIONS: dict[str, Callable[[_Machine, Any], Any]] = {
     "STACK_GLOBAL": M.stack_global,
     "REDUCE": M.reduce,
     "NEWOBJ": M.new_object,
+    "NEWOBJ_EX": M.new_object_with_keywords,
+    "INST": M.instance,
+    "OBJ": M.an_object,
+    **dict.fromkeys(["EXT1", "EXT2", "EXT4"], lambda m, a: m.push(Inert("an extension"))),
+    "EMPTY_SET": lambda m, a: m.push(Inert("builtins.set")),
+    "ADDITEMS": lambda m, a: m.append(m.pop_mark()),
+    "FROZENSET": lambda m, a: (m.pop_mark(), m.push(Inert("builtins.frozenset"))),
+    "BYTEARRAY8": lambda m, a: m.push(Inert("builtins.bytearray")),
+    "PERSID": lambda m, a: m.push(Inert("an object outside the pickle")),
+    "POP": lambda m, a: m.pop(),
+    "POP_MARK": lambda m, a: m.pop_mark(),
+    "DUP": lambda m, a: m.push(m.stack[-1]),
     "BUILD": M.build,
     "BINPERSID": M.persistent,
     **dict.fromkeys(["BINPUT", "LONG_BINPUT", "PUT"], M.remember),

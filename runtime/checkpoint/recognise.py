@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cmt_dsl import Graph, Model, build, load
+from cmt_dsl import Graph, Model, build, load, load_text
 from cmt_dsl.errors import CmtError
 from cmt_dsl.lower.names import counter_names, foreign_names, own_path
 from cmt_dsl.lower.weights import canonical_names
+from runtime.checkpoint.beside import unwrapped, without_bookkeeping
 
 Shape = tuple[int, ...]
 BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.")
@@ -38,6 +39,8 @@ class Recognised:
     """Our path to the file's name."""
     counters: dict[str, str]
     notes: tuple[str, ...]
+    missing: frozenset[str] = frozenset()
+    """Paths of the classifier, where the file lacks exactly that."""
 
 
 def names_of(graph: Graph, naming: str) -> dict[str, str]:
@@ -55,33 +58,60 @@ def counters_of(graph: Graph, naming: str) -> dict[str, str]:
 
 
 def recognise(
-    where: str, shapes: Shapes, *, spec: str | Path | None = None, overrides: Sequence[str] = ()
+    where: str,
+    shapes: Shapes,
+    *,
+    spec: str | Path | None = None,
+    overrides: Sequence[str] = (),
+    first: Model | None = None,
+    headless: bool = False,
 ) -> Recognised:
-    """The shipped model (or `spec`) that these tensors are exactly; CMT-633 or CMT-634 with what differs."""
+    """The shipped model (or `first`, or `spec` alone) that these tensors are exactly; CMT-633 or CMT-634 if none is.
+
+    Bookkeeping is set aside, and first parts that all names share are taken off while nothing fits with them; both
+    are said. With `headless` the file may lack exactly the classifier, whose paths are then in `missing`.
+    """
+    kept, aside = without_bookkeeping(shapes)
     best: _Fit | None = None
-    for fit in _candidates(shapes, spec, overrides):
-        if best is None or fit.distance < best.distance:
-            best = fit
-        if fit.exact:
-            break
+    taken = ""
+    for prefix, names in unwrapped(kept):
+        for fit in _candidates(names, spec, overrides, first):
+            if best is None or fit.distance < best.distance:
+                best, taken = fit, prefix
+            if fit.exact or (headless and fit.headless):
+                return _known(fit, prefix, aside, known=spec is not None or first is not None)
     if best is None or not best.shared:
+        common = f", all below '{prefix.split('.')[0]}.'" if (prefix := list(unwrapped(kept))[-1][0]) else ""
         raise CmtError(
             "CMT-633",
-            f"{where} holds tensors of no model that is known here ({', '.join(list(shapes)[:3])}, …)",
+            f"{where} holds tensors of no model that is known here ({', '.join(list(shapes)[:3])}, …{common})",
             hint="give the model: --spec SPEC; names are known of " + ", ".join(NAMINGS.values()),
         )
-    if not best.exact:
-        differences = best.differences()
-        more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
-        raise CmtError(
-            "CMT-634",
-            f"{where} is nearest to {best.model.name} in the names of {NAMINGS[best.naming]}, but does not fit: "
-            + "; ".join(differences[:5])
-            + more,
-            hint="the spec it was made from: --spec SPEC" if spec is None else "check --spec and --set",
-        )
-    notes = [*best.notes, *(_assumed(best) if spec is None else ())]
-    return Recognised(best.naming, best.model, best.graph, best.names, best.counters, tuple(notes))
+    differences = best.differences()
+    more = f"; and {len(differences) - 5} more" if len(differences) > 5 else ""
+    off = f" without the prefix '{taken}'" if taken else ""
+    hint = "the spec it was made from: --spec SPEC" if spec is None else "check --spec and --set"
+    if best.headless:
+        hint = "it lacks the classifier alone: cmt adapt FILE --classes N, or cmt train --init FILE, makes a new one"
+    raise CmtError(
+        "CMT-634",
+        f"{where} is nearest to {best.model.name} in the names of {NAMINGS[best.naming]}{off}, but does not fit: "
+        + "; ".join(differences[:5])
+        + more,
+        hint=hint,
+    )
+
+
+def _known(fit: _Fit, prefix: str, aside: str, *, known: bool) -> Recognised:
+    notes = [f"took the prefix '{prefix}' off every name"] if prefix else []
+    notes += [aside] if aside else []
+    notes += [*fit.notes, *([] if known else _assumed(fit))]
+    missing = {path for path, name in fit.names.items() if name in fit.missing}
+    if missing:
+        notes.append(f"the classifier {', '.join(sorted(missing))} is missing and starts anew")
+    names = {path: prefix + name for path, name in fit.names.items() if path not in missing}
+    counters = {path: prefix + name for path, name in fit.counters.items()}
+    return Recognised(fit.naming, fit.model, fit.graph, names, counters, tuple(notes), frozenset(missing))
 
 
 def _assumed(fit: _Fit) -> Iterator[str]:
@@ -119,12 +149,25 @@ class _Fit:
     def exact(self) -> bool:
         return self.distance == 0
 
+    @property
+    def headless(self) -> bool:
+        """Whether exactly the classifier's weights are missing."""
+        return not self.wrong and self.headless_but_sizes
+
+    @property
+    def headless_but_sizes(self) -> bool:
+        """Whether nothing but the classifier is missing, whatever the shapes of the rest."""
+        last = {self.names[p.path] for p in self.graph.params if p.node == self.graph.output.path}
+        return not self.unexpected and bool(last) and set(self.missing) == last
+
     def differences(self) -> list[str]:
         found = [f"missing {n}" for n in self.missing] + [f"unexpected {n[:80]}" for n in self.unexpected]
         return found + [f"{n} has shape {self.shapes[n]}, not {self.expected[n]}" for n in self.wrong]
 
 
-def _candidates(shapes: Shapes, spec: str | Path | None, overrides: Sequence[str]) -> Iterator[_Fit]:
+def _candidates(
+    shapes: Shapes, spec: str | Path | None, overrides: Sequence[str], first: Model | None
+) -> Iterator[_Fit]:
     from cmt_dsl.spec import names
 
     for naming in NAMINGS:
@@ -136,13 +179,24 @@ def _candidates(shapes: Shapes, spec: str | Path | None, overrides: Sequence[str
             fit = _fit(naming, load(spec, overrides=tuple(overrides)), shapes, [])
             yield from [fit] if fit else []
             continue
+        if first is not None and (fit := _fit(naming, first, shapes, [])) is not None:
+            yield fit
+            yield from [] if fit.exact else _resized(fit, _again(first), {})
         for name in _of_depth(translated) or names("models"):
             for profile in _profiles(naming):
                 sets = {"profile": profile}
                 fit = _fit(naming, load(name, set=sets), shapes, [])
                 if fit is not None:
                     yield fit
-                    yield from [] if fit.exact else _resized(fit, name, sets)
+                    yield from [] if fit.exact else _resized(fit, _shipped(name), sets)
+
+
+def _again(model: Model) -> Callable[[dict[str, Any]], Model]:
+    return lambda sets: load_text(model.resolved(), model.name, set=sets)
+
+
+def _shipped(name: str) -> Callable[[dict[str, Any]], Model]:
+    return lambda sets: load(name, set=sets)
 
 
 def _of_depth(paths: Sequence[str]) -> list[str]:
@@ -173,10 +227,10 @@ def _fit(naming: str, model: Model, shapes: Shapes, notes: list[str]) -> _Fit | 
         return None
 
 
-def _resized(fit: _Fit, name: str, sets: dict[str, Any]) -> Iterator[_Fit]:
+def _resized(fit: _Fit, made: Callable[[dict[str, Any]], Model], sets: dict[str, Any]) -> Iterator[_Fit]:
     """The same model with the classes, channels and square size that the tensors' shapes say."""
     sets, notes = dict(sets), list[str]()
-    if fit.missing or fit.unexpected:
+    if fit.unexpected or (fit.missing and not fit.headless_but_sizes):
         return
     for path, theirs in fit.names.items():
         if theirs not in fit.wrong:
@@ -200,6 +254,6 @@ def _resized(fit: _Fit, name: str, sets: dict[str, Any]) -> Iterator[_Fit]:
             notes.append(f"{key} {value}, from the shapes")
         elif key == "input.size":
             notes.append(f"{key} {value}, from the position bias (a square is taken for granted)")
-    resized = _fit(fit.naming, load(name, set=sets), fit.shapes, notes)
+    resized = _fit(fit.naming, made(sets), fit.shapes, notes)
     if resized is not None:
         yield resized

@@ -239,5 +239,7 @@ def _changed(held: Op, wanted: Op) -> str:
         return f"{held.kind} in the checkpoint, {wanted.kind} in the spec"
     was, now = held.attributes(), wanted.attributes()
     return ", ".join(
-        f"{k} {spelled(was[k])} in the checkpoint, {spelled(now[k])} in the spec" for k in now if was[k] != now[k]
+        f"{k} {spelled(was[k])} in the checkpoint, {spelled(now[k])} in the spec"
+        for k in now
+        if was[k] != now[k]
     )

@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
 from runtime.cli import (
+    check,
     checkpoints,
     compute,
     data,
@@ -22,9 +23,11 @@ from runtime.cli import (
     draw,
     launch,
     predict,
+    published,
     recipe,
     spec,
     train,
+    validate,
     weights,
 )
 from runtime.cli import report as reports
@@ -53,17 +56,17 @@ app = typer.Typer(
 
 VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Models": (
-        *(spec.list_, spec.check, spec.show, spec.cost, draw.draw, diff.diff, draw.compare),
+        *(spec.list_, check.check, spec.show, spec.cost, draw.draw, diff.diff, draw.compare),
         *(spec.resolve, spec.schema, spec.compile_),
     ),
-    "Training": (train.train, launch.launch, train.validate, predict.predict, reports.report),
+    "Training": (train.train, launch.launch, validate.validate, predict.predict, reports.report),
     "Checkpoints": (
         *(checkpoints.inspect, checkpoints.verify, checkpoints.average, weights.convert, weights.adapt),
         *(compute.run, compute.features),
     ),
     "Machine": (doctor.doctor,),
 }
-GROUPS = {"Training": recipe.app, "Data": data.app}
+GROUPS = {"Training": recipe.app, "Checkpoints": published.app, "Data": data.app}
 """Verbs with verbs of their own."""
 
 SLOW = {"diff", "convert", "adapt", "run", "features", "verify", "average"}

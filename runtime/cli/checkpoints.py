@@ -11,7 +11,7 @@ import typer
 
 from cmt_dsl.errors import CmtError
 from runtime.cli.checkpoint_text import differences, fact, say, statistics_table, tensors
-from runtime.cli.options import Checkpoint, Json, Overwrite, Sets, Weights, require_free
+from runtime.cli.options import Checkpoint, Json, Overwrite, Sets, Weights, require_free, weights_of
 
 
 class Level(str, Enum):
@@ -140,7 +140,9 @@ def verify(
 
 
 def average(
-    checkpoints: Annotated[list[Path], typer.Argument(metavar="CKPT…", help="Two checkpoints or more.")],
+    checkpoints: Annotated[
+        list[Path], typer.Argument(metavar="CKPT…", parser=weights_of, help="Two checkpoints or more.")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="The new checkpoint.")],
     weights: Annotated[
         str | None, typer.Option(metavar="1,1,…", help="The share of each. Default: all alike.")

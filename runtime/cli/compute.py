@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runtime.cli.computing import Backend, quietly
-from runtime.cli.options import Data, Json, Overwrite, Weights, WeightsFile, require_free
+from runtime.cli.options import (
+    ClassOrder,
+    Data,
+    Json,
+    Overwrite,
+    SpecOf,
+    ValName,
+    Weights,
+    WeightsFile,
+    require_free,
+)
 
 if TYPE_CHECKING:
     from runtime.checkpoint.compute import Compute
@@ -26,6 +36,7 @@ def run(
     backend: Annotated[Backend, typer.Option(help="What computes.")] = Backend.mindspore,
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
     weights: Weights = "raw",
+    spec: SpecOf = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -39,7 +50,7 @@ def run(
     from runtime.checkpoint.load import load_weights
 
     require_free(out, overwrite, checkpoint, input)
-    found = load_weights(checkpoint, which=weights)
+    found = load_weights(checkpoint, spec=spec, which=weights)
     images = read_images(input, found.graph)
     with _computing(found, (), backend) as compute:
         logits = np.concatenate([values[0] for values in in_batches(compute, images, batch)])
@@ -64,6 +75,9 @@ def features(
     ] = Backend.mindspore,
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
     weights: Weights = "raw",
+    spec: SpecOf = None,
+    class_order: ClassOrder = None,
+    val_name: ValName = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -73,17 +87,19 @@ def features(
     from cmt_dsl import pyramid
     from runtime.atomic import write_atomically
     from runtime.checkpoint.load import load_weights
-    from runtime.data.source import View, open_source
-    from runtime.recipe.read import recipe_from
+    from runtime.data.held_out import Asked, held_out
 
     require_free(out, overwrite, checkpoint)
-    found = load_weights(checkpoint, which=weights)
+    found = load_weights(checkpoint, spec=spec, which=weights)
     paths = tuple(at or pyramid(found.graph))
     for path in paths:
         found.graph.output_of(path)  # an unknown one is reported before anything is computed
     recipe = found.checkpoint.recipe if found.checkpoint else {}
-    group = recipe_from(recipe).data if recipe else None  # converted weights bring none
-    source = open_source(data, View.of(found.model, group.eval_crop if group else None), group=group)
+    opened = held_out(data, found.model, recipe, None, Asked(class_order=class_order, val_name=val_name))
+    source = opened.source
+    if not as_json:
+        for note in opened.notes:
+            typer.echo(note, err=True)
     count = min(limit if limit is not None else source.val_size, source.val_size)
     kept: dict[str, list[Any]] = {path: [] for path in paths}
     labels: list[Any] = []

@@ -11,7 +11,7 @@ import typer
 
 from cmt_dsl.errors import CmtError
 from runtime.cli.draw import Out, SidesFormat, diff_specs
-from runtime.cli.options import Json
+from runtime.cli.options import Json, weights_of
 
 
 class Depth(str, Enum):
@@ -24,11 +24,20 @@ class Depth(str, Enum):
     param = "param"
 
 
+def _side(text: str) -> str:
+    return str(weights_of(text)) if text.startswith("pretrained:") else text  # a URL-like spec stays as typed
+
+
 def diff(
     a: Annotated[
-        str, typer.Argument(metavar="A", help="A model (a shipped name or a YAML file) or a checkpoint.")
+        str,
+        typer.Argument(
+            metavar="A",
+            parser=_side,
+            help="A model (a shipped name or a YAML file), a checkpoint, or pretrained:NAME.",
+        ),
     ],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another of the same kind.")],
+    b: Annotated[str, typer.Argument(metavar="B", parser=_side, help="Another of the same kind.")],
     format: Annotated[SidesFormat | None, typer.Option(help="Draw both models, side by side.")] = None,
     level: Annotated[
         Depth | None,

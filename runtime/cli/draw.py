@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from runtime.cli.model import built, built_all
 from runtime.cli.options import Json, Sets, Spec
 from runtime.cli.spec import Level
 from runtime.cli.terminal import table_console
 
 if TYPE_CHECKING:
-    from cmt_dsl import Graph, Model
+    from cmt_dsl import Graph
     from cmt_dsl.diff import Difference
 
 
@@ -57,7 +58,7 @@ def draw(
     from cmt_dsl.draw import compose
 
     chosen = format.value if format else _by_ending(out, tuple(Format)) or "txt"
-    model, graph = _build(spec, set)
+    model, graph = built(spec, set)
     if chosen == "html":
         from cmt_dsl.draw.page import explorer
 
@@ -101,7 +102,7 @@ def diff_specs(
     """Compare two specs and print or draw the difference; `sets` change B."""
     from cmt_dsl.diff import diff as compare_models
 
-    sides = _build(a, None), _build(b, sets)
+    sides = built(a, None), built(b, sets)
     difference = compare_models(*sides)
     chosen = format or _by_ending(out, tuple(SidesFormat))
     if as_json and chosen and _to_terminal(out):
@@ -147,7 +148,7 @@ def compare(
 
     if plot is not None and plot.suffix.lower() not in (".svg", ".png"):
         raise typer.BadParameter("--plot takes a file that ends in .svg or .png")
-    members = [member(*_build(spec, set)) for spec in specs]
+    members = [member(*found) for found in built_all(specs, set)]
     if as_json:
         typer.echo(json.dumps({"models": [m.json() for m in members]}))
     else:
@@ -187,10 +188,3 @@ def _deliver(data: bytes, out: Path | None) -> None:
 
     write_atomically(out, data)
     typer.echo(f"{out}: {len(data):,} bytes", err=True)
-
-
-def _build(spec: str, sets: list[str] | None) -> tuple[Model, Graph]:
-    from cmt_dsl import build, load
-
-    model = load(spec, overrides=tuple(sets or ()))
-    return model, build(model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -40,9 +40,30 @@ Distributed = Annotated[
         show_default=False,
     ),
 ]
-Checkpoint = Annotated[Path, typer.Argument(metavar="CKPT", help="A .safetensors checkpoint, e.g. of a run.")]
+
+
+def weights_of(text: str) -> Path:
+    """How every argument that takes a checkpoint is read: a path, or pretrained:NAME."""
+    from runtime.published.reference import weights_file
+
+    return weights_file(text)
+
+
+Checkpoint = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CKPT",
+        parser=weights_of,
+        help="A .safetensors checkpoint, e.g. of a run; or pretrained:NAME.",
+    ),
+]
 WeightsFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="A checkpoint, or any file that `cmt convert` reads.")
+    Path,
+    typer.Argument(
+        metavar="FILE",
+        parser=weights_of,
+        help="A checkpoint, any file that `cmt convert` reads, or pretrained:NAME.",
+    ),
 ]
 Weights = Annotated[
     str,
@@ -50,6 +71,30 @@ Weights = Annotated[
         "--weights",
         metavar="raw|ema",
         help="The weights as trained, or their moving average; of a .pth also by key.",
+    ),
+]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        "--classes",
+        metavar="FILE",
+        help="The model's class names in the order of its logits, one a line; or 'imagenet'.",
+    ),
+]
+ClassOrder = Annotated[
+    Literal["text", "natural"] | None,
+    typer.Option("--class-order", help="How class folders are sorted: 10 before 2, or by number."),
+]
+TrainName = Annotated[
+    str | None, typer.Option("--train-name", help="Folder of the training images. Default: train.")
+]
+ValName = Annotated[
+    str | None, typer.Option("--val-name", help="Folder of the held-out images. Default: val.")
+]
+SpecOf = Annotated[
+    str | None,
+    typer.Option(
+        "--spec", metavar="SPEC", help="The model of another project's weights, if not a shipped one."
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is there.")]

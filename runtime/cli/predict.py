@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from runtime.cli.computing import Backend, quietly
-from runtime.cli.options import Json, Weights, WeightsFile
+from runtime.cli.options import Classes, Json, SpecOf, Weights, WeightsFile
 
 if TYPE_CHECKING:
     from runtime.predict.predict import Predicted
@@ -24,6 +24,8 @@ def predict(
         typer.Option(help="Also a page with heat maps: what each place added to a class's logit."),
     ] = None,
     weights: Weights = "raw",
+    spec: SpecOf = None,
+    classes: Classes = None,
     backend: Annotated[Backend, typer.Option(help="What computes.")] = Backend.mindspore,
     as_json: Json = False,
 ) -> None:
@@ -35,16 +37,18 @@ def predict(
     from runtime.checkpoint.load import load_weights
     from runtime.predict.gather import expand
     from runtime.predict.predict import predict as answer
+    from runtime.predict.predict import shown_names
 
     paths = expand(images)
-    found = load_weights(checkpoint, which=weights)
+    found = load_weights(checkpoint, spec=spec, which=weights)
+    names = shown_names(found, classes)
 
     def tell(done: int, of: int) -> None:
         if len(paths) > 1 and not as_json:
             typer.echo(f"\r{done} of {of} images", nl=done == of, err=True)
 
     with quietly(backend):
-        made = answer(found, paths, backend=backend.value, top=top, progress=tell)
+        made = answer(found, paths, backend=backend.value, top=top, progress=tell, names=names)
     facts: dict[str, Any] = {"checkpoint": str(checkpoint), "model": found.model.name, "weights": found.which,
                              "backend": backend.value}  # fmt: skip
     if as_json:

@@ -52,7 +52,7 @@ def report(
     if out is None:
         return
     from runtime.atomic import write_atomically
-    from runtime.data.folder import printable
+    from runtime.data.walk import printable
     from runtime.sharing import names_of
 
     names = [printable(name) for name in names_of(runs)]

@@ -1,4 +1,4 @@
-"""The verbs that read specs and need no framework: list, check, show, cost, resolve, schema, compile."""
+"""The verbs that read specs and need no framework: list, show, cost, resolve, schema, compile."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cmt_dsl.errors import CmtError, Problem
+from runtime.cli.model import built
 from runtime.cli.options import Json, Sets, Spec
 from runtime.cli.terminal import table_console
 
 if TYPE_CHECKING:
-    from cmt_dsl import Graph, Model
     from cmt_dsl.cost import Tally
 
 
@@ -51,8 +50,9 @@ def list_(
 ) -> None:
     """List the shipped models, blocks, profiles, recipes and operators."""
     from cmt_dsl.ops import registry
+    from cmt_dsl.spec.file import read_file
     from cmt_dsl.spec.find import KINDS, find, names
-    from cmt_dsl.spec.tree import plain, read_file
+    from cmt_dsl.spec.tree import plain
 
     found: dict[str, dict[str, str]] = {}
     for each in KINDS:
@@ -78,42 +78,6 @@ def list_(
         table_console().print(table)
 
 
-def check(
-    specs: Annotated[list[str], typer.Argument(metavar="SPEC…", help="Models: shipped names or YAML files.")],
-    set: Sets = None,
-    as_json: Json = False,
-) -> None:
-    """Find every problem of the given specs, each with its place.
-
-    Exit code 1 if there is one.
-    """
-    results: list[dict[str, Any]] = []
-    code = 0
-    for spec in specs:
-        try:
-            graph = _build(spec, set)[1]
-        except CmtError as error:
-            code = max(code, 2 if error.code in ("CMT-101", "CMT-108") and not error.problems[0].path else 1)
-            results.append({"spec": spec, "ok": False, "problems": [p.json() for p in error.problems]})
-            if not as_json:
-                _problems(spec, error.problems)
-            continue
-        results.append({"spec": spec, "ok": True, "problems": [], "fingerprint": graph.fingerprint})
-        if not as_json:
-            shapes = f"{graph.input.type} → {graph.output.type}"
-            typer.echo(f"{spec}: ok, {len(graph.nodes)} operators, {shapes}")
-    if as_json:
-        typer.echo(json.dumps({"ok": code == 0, "specs": results}))
-    raise typer.Exit(code)
-
-
-def _problems(spec: str, problems: tuple[Problem, ...]) -> None:
-    for problem in problems:
-        typer.echo(str(problem), err=True)
-    many = "problem" if len(problems) == 1 else "problems"
-    typer.echo(f"{spec}: {len(problems)} {many}", err=True)
-
-
 def show(
     spec: Spec,
     level: Annotated[Level, typer.Option(help="How deep to go.")] = Level.stage,
@@ -124,7 +88,7 @@ def show(
     from cmt_dsl import cost as count
     from cmt_dsl.draw import rows
 
-    model, graph = _build(spec, set)
+    model, graph = built(spec, set)
     whole = count(graph)
     table = rows(graph, whole, level.value)
     if as_json:
@@ -162,7 +126,7 @@ def cost(spec: Spec, set: Sets = None, as_json: Json = False) -> None:
     """Count parameters, MACs and activation bytes exactly, by stage."""
     from cmt_dsl import cost as count
 
-    model, graph = _build(spec, set)
+    model, graph = built(spec, set)
     whole = count(graph)
     parts = whole.grouped(lambda path: ".".join(path.split(".")[: 2 if path.startswith("stages.") else 1]))
     parts.pop("input", None)
@@ -187,7 +151,7 @@ def resolve(spec: Spec, set: Sets = None, as_json: Json = False) -> None:
 
     Nothing is left to `extends`, defaults, the profile or the blocks' own files.
     """
-    model, graph = _build(spec, set)
+    model, graph = built(spec, set)
     text = model.resolved()
     if as_json:
         typer.echo(json.dumps({"model": model.name, "fingerprint": graph.fingerprint, "spec": text}))
@@ -219,7 +183,7 @@ def compile_(
     """Lower a model to MindSpore: write its source, or build and run it."""
     from cmt_dsl import source
 
-    model, graph = _build(spec, set)
+    model, graph = built(spec, set)
     facts: dict[str, Any] = {"model": model.name, "fingerprint": graph.fingerprint}
     if emit is not None:
         text = source(graph)
@@ -240,10 +204,3 @@ def compile_(
             f"one image {1000 * facts['image_seconds']:.0f} ms on {facts['device']}"
         )
     typer.echo(json.dumps(facts) if as_json else message)
-
-
-def _build(spec: str, sets: list[str] | None) -> tuple[Model, Graph]:
-    from cmt_dsl import build, load
-
-    model = load(spec, overrides=tuple(sets or ()))
-    return model, build(model)

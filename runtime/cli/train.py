@@ -1,4 +1,4 @@
-"""The verbs `train` and `validate`; registered and reported on by `runtime.cli`."""
+"""The verb `train`; registered and reported on by `runtime.cli`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cmt_dsl import __version__
-from runtime.cli.options import Checkpoint, Data, Distributed, Json, RunSets, Weights
-from runtime.cli.terminal import Status, console_for, say
+from runtime.cli.options import (
+    ClassOrder,
+    Data,
+    Distributed,
+    Json,
+    RunSets,
+    TrainName,
+    ValName,
+)
+from runtime.cli.terminal import console_for, say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from cmt_dsl.errors import Problem
     from runtime.recipe.schema import Recipe
     from runtime.run.interrupt import Watch
 
@@ -37,8 +46,14 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in OUT, exactly, from its last checkpoint.")
     ] = False,
+    train_name: TrainName = None,
+    val_name: ValName = None,
+    class_order: ClassOrder = None,
     init: Annotated[
-        Path | None, typer.Option(help="Weights to start from, adapted; short for --set train.init=FILE.")
+        Path | None,
+        typer.Option(
+            help="Weights to start from, adapted: a file or pretrained:NAME; as --set train.init=FILE."
+        ),
     ] = None,
     distributed: Distributed = None,
     as_json: Json = False,
@@ -54,7 +69,9 @@ def train(
         out = Path("runs") / "-".join(Path(name).stem for name in (spec, recipe) if name is not None)
     if resume and overwrite:
         raise typer.BadParameter("--resume continues a run, --overwrite replaces it: give one of them")
-    sets = (*(set or ()), *(() if init is None else (f"train.init={json.dumps(str(init))}",)))
+    named = {"train.init": init and str(init), "data.train_name": train_name, "data.val_name": val_name,
+             "data.class_order": class_order}  # fmt: skip
+    sets = (*(set or ()), *(f"{path}={json.dumps(v)}" for path, v in named.items() if v is not None))
     try:
         with Watch() as watch:  # before anything starts threads
             summary = _train(spec, recipe, data, out, sets, overwrite, resume, distributed, console, watch)
@@ -88,12 +105,20 @@ def _train(
     console: Console,
     watch: Watch,
 ) -> dict[str, Any] | None:
-    from cmt_dsl import build
+    from cmt_dsl import build, load, unread
     from runtime.checkpoint.verify import require_fit
+    from runtime.data.identity import identity
     from runtime.data.source import View, open_source, require_classes
     from runtime.device.environment import native_noise_to, temporary_log
     from runtime.device.world import join, processes
-    from runtime.recipe.read import check_against_data, decays_all, is_recipe_path, load_recipe, named_model
+    from runtime.recipe.read import (
+        check_against_data,
+        decays_all,
+        is_recipe_path,
+        load_recipe,
+        named_model,
+        recipe_warnings,
+    )
     from runtime.recipe.read import remarks as remarks_on
     from runtime.run.directory import LAST, LOG, open_run, require_free
     from runtime.training.finetune import starting_point
@@ -101,29 +126,37 @@ def _train(
     from runtime.training.selection import check_against_model
 
     point = find(out) if resume else None
-    plan = load_recipe(recipe, overrides=tuple(s for s in sets if is_recipe_path(s)))
+    same: list[Problem] = []  # a run may ask for what is so already: a sweep does
+    plan = load_recipe(recipe, overrides=tuple(s for s in sets if is_recipe_path(s)), restated=same)
     own = tuple(s for s in sets if not is_recipe_path(s))
     spec = spec if spec is not None else named_model(plan)
-    model = _model(spec, plan.model_sets(), own)
+    model = _model(spec, plan.model_sets(), own, same)
     say(console, f"cmt train {model.name}  recipe {plan.recipe}  data {data}  out {out}")
     for line in remarks_on(plan, model.lineage):
         say(console, line)
+    for warning in (*recipe_warnings(recipe), *unread(load(spec))):
+        say(console, str(warning))
+    for problem in same:
+        if problem.path != "classes":  # which keeps the data from deciding
+            say(console, f"note: {problem.place}: {problem.message}")
     source = open_source(data, View.of(model, plan.data.eval_crop), augment=plan.augment, group=plan.data)
     for note in source.notes:
         say(console, note)
     if len(source.classes) != model.classes and not any(s.split("=")[0].strip() == "classes" for s in own):
         say(console, f"classes {model.classes} → {len(source.classes)}, as the data has")
-        model = _model(spec, {**plan.model_sets(), "classes": len(source.classes)}, own)
+        model = _model(spec, {**plan.model_sets(), "classes": len(source.classes)}, own, [])
     require_classes(source, model.classes)
     graph = build(model)  # shape errors before the run directory is touched
     workers = processes(distributed)
     check_against_data(plan, source.train_size, workers)
+    if dropped := source.train_size % (plan.train.batch * workers):
+        say(console, f"the last {dropped} images of each shuffled epoch fill no batch and are left out of it")
     check_against_model(plan, graph)
     decays_all(plan, model.profile_values)
     if point is None:
         if not overwrite:
             require_free(out)
-        for line in starting_point(plan, graph).says:
+        for line in starting_point(plan, graph, model).says:
             say(console, line)
     else:
         require_same(point, model, graph.fingerprint, plan, source, workers)
@@ -135,9 +168,7 @@ def _train(
         if world.first:
             reopen_run(out, point) if point else open_run(out, overwrite)
         facts = {"version": __version__, "spec": graph.fingerprint, "recipe": plan.resolved()}
-        world.require_equal(
-            **facts, data=[source.train_size, source.val_size, *source.classes], resume=resume
-        )
+        world.require_equal(**facts, data=[*source.classes, identity(source)], resume=resume)
         log = out / LOG if world.first else stack.enter_context(temporary_log("worker"))
         stack.enter_context(native_noise_to(log))
         from runtime.training.job import Job
@@ -158,58 +189,13 @@ def _require_device(plan: Recipe, out: Path) -> None:
         require_precision(plan.device.amp, plan.device.amp_dtype, set_device(plan.device))
 
 
-def validate(
-    checkpoint: Checkpoint,
-    data: Data,
-    batch: Annotated[int | None, typer.Option(min=1, help="Images at once; default: as in training.")] = None,
-    weights: Weights = "raw",
-    distributed: Distributed = None,
-    as_json: Json = False,
-) -> None:
-    """Measure accuracy and loss of a checkpoint on held-out images.
-
-    Each image counts once, on however many workers.
-    """
-    from runtime.checkpoint.load import restore
-    from runtime.device.environment import native_errors, native_noise_to, temporary_log
-    from runtime.device.world import join
-    from runtime.recipe.schema import DeviceGroup
-    from runtime.training.validate import validate as run
-
-    restore(checkpoint)[0].weights(weights)  # a bad file is reported before MindSpore loads
-    console = console_for(as_json)
-    say(console, f"validating {checkpoint} ({weights} weights) on {data}")
-    with temporary_log("validate") as log, native_noise_to(log), native_errors(log), Status(console) as now:
-        world = join(DeviceGroup(), distributed)
-        found = run(checkpoint, data, batch, weights=weights, world=world, tell=now.tell)
-    if not world.first:
-        return
-    if as_json:
-        typer.echo(json.dumps(found))
-    else:
-        for bad in found["bad_images"]:
-            say(console, f"left out: cannot read {bad}")
-        say(
-            console,
-            f"top-1 {found['top1']:.2%}  top-5 {found['top5']:.2%}  loss {found['loss']:.4f}  "
-            f"images {found['images']}",
-        )
-
-
-def _model(spec: str, sets: dict[str, Any], overrides: tuple[str, ...]) -> Any:
+def _model(spec: str, sets: dict[str, Any], typed: tuple[str, ...], same: list[Problem]) -> Any:
     """The model with the recipe's edits under the user's own."""
     from cmt_dsl import load
+    from cmt_dsl.errors import SpecError
+    from runtime.recipe.paths import in_recipe
 
-    typed = {path.strip(): value for path, _, value in (text.partition("=") for text in overrides)}
-    merged = {
-        **{k: v for k, v in sets.items() if k not in typed},
-        **{k: _yaml(v, k) for k, v in typed.items()},
-    }
-    return load(spec, set=merged)
-
-
-def _yaml(text: str, path: str) -> Any:
-    from cmt_dsl.spec.edit import parse_override
-    from cmt_dsl.spec.tree import plain
-
-    return plain(parse_override(f"{path}={text}")[1])
+    try:
+        return load(spec, set=sets, overrides=typed, restated=same)
+    except SpecError as error:
+        raise in_recipe(error) from None

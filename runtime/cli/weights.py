@@ -9,7 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from runtime.cli.options import Json, Overwrite, Sets, Weights, WeightsFile, require_free
+from runtime.cli.options import (
+    Classes,
+    Json,
+    Overwrite,
+    Sets,
+    SpecOf,
+    Weights,
+    WeightsFile,
+    require_free,
+    weights_of,
+)
 
 
 class To(str, Enum):
@@ -32,15 +42,19 @@ class Names(str, Enum):
 
 def convert(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="A .pth, .ckpt or .safetensors file of weights.")
+        Path,
+        typer.Argument(
+            metavar="FILE", parser=weights_of, help="A .pth, .ckpt or .safetensors file, or pretrained:NAME."
+        ),
     ],
     to: Annotated[To, typer.Option(help="native: ours; official: .pth; mindcv, ckpt (our Cells): .ckpt.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Where to; default: beside FILE.")] = None,
-    spec: Annotated[str | None, typer.Option(help="The model, if it is not a shipped one.")] = None,
+    spec: SpecOf = None,
     set: Sets = None,
     weights: Weights = "raw",
     profile: Annotated[str | None, typer.Option(help="Carry the weights over to this profile.")] = None,
     names: Annotated[Names, typer.Option(help="Names in a plain safetensors file.")] = Names.official,
+    classes: Classes = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
@@ -51,12 +65,18 @@ def convert(
     from runtime.checkpoint.convert import default_out, write_weights
     from runtime.checkpoint.crossing import to_profile
     from runtime.checkpoint.load import load_weights
+    from runtime.data.classes import class_names
+    from runtime.published.reference import beside
 
     if set and spec is None:
         raise typer.BadParameter("--set changes the model that --spec names: give both")
-    out = out if out is not None else default_out(file, to.value)
+    out = out if out is not None else beside(file, default_out(file, to.value))
     require_free(out, overwrite, file)
     found = load_weights(file, spec=spec, overrides=tuple(set or ()), which=weights)
+    if classes is not None:
+        if to is not To.native:
+            raise typer.BadParameter("--classes are kept in our own files alone: --to native")
+        found = found.named(class_names(classes), classes)
     facts: dict[str, Any] = {
         "file": str(file),
         "source": found.source,
@@ -64,6 +84,7 @@ def convert(
         "profile": found.model.profile.profile,
         "input": list(found.graph.input.type.sizes),
         "classes": found.model.classes,
+        "class_names": list(found.class_names),
         "weights": found.which,
         "notes": list(found.notes),
     }
@@ -87,10 +108,16 @@ def adapt(
     checkpoint: WeightsFile,
     out: Annotated[Path, typer.Option("-o", "--out", help="The adapted checkpoint.")],
     size: Annotated[str | None, typer.Option(help="Input: HEIGHTxWIDTH, or one number.")] = None,
-    classes: Annotated[int | None, typer.Option(min=1, help="Classes; the classifier starts anew.")] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|FILE", help="Number of classes, or a file of their names; the classifier starts anew."
+        ),
+    ] = None,
     channels: Annotated[int | None, typer.Option(min=1, help="Input channels.")] = None,
     set: Sets = None,
     weights: Weights = "raw",
+    spec: SpecOf = None,
     allow_depth: Annotated[
         bool, typer.Option("--allow-depth", help="Let stages gain or lose blocks.")
     ] = False,
@@ -105,15 +132,21 @@ def adapt(
     from runtime.checkpoint.adapt import adapted
     from runtime.checkpoint.convert import write_weights
     from runtime.checkpoint.load import load_weights
+    from runtime.data.classes import class_names
 
     require_free(out, overwrite, checkpoint)
     edits = list(set or ())
     if size is not None:
         edits.append(f"input.size={_sides(size)}")
-    edits += [f"classes={classes}"] if classes is not None else []
+    listed = class_names(classes) if classes is not None and not classes.isdecimal() else ()
+    if classes is not None and classes.isdecimal() and int(classes) < 1:
+        raise typer.BadParameter(f"--classes {classes}: there must be one at least")
+    edits += [f"classes={len(listed) or int(classes)}"] if classes is not None else []
     edits += [f"input.channels={channels}"] if channels is not None else []
-    found = load_weights(checkpoint, which=weights)
+    found = load_weights(checkpoint, spec=spec, which=weights, anew=seed)
     made, notes = adapted(found, edits, allow_depth=allow_depth, seed=seed)
+    if listed and classes is not None:
+        made = made.named(listed, classes)
     write_weights(out, made, "native")
     facts = {"checkpoint": str(checkpoint), "model": made.model.name, "input": list(made.graph.input.type.sizes),
              "classes": made.model.classes, "weights": found.which, "notes": [*found.notes, *notes], "out": str(out)}  # fmt: skip

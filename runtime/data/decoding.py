@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from runtime.data.kinds import formats
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 MOST_PIXELS = 250_000_000  # three bytes each: what a worker may have to hold
 ORIENTATION = 0x0112  # of EXIF
 SIGNIFICANT = 4  # a JPEG is decoded at 1/2, 1/4 or 1/8 while its shorter side stays this often the view's
@@ -38,7 +39,7 @@ def picture(content: bytes | np.ndarray, side: int) -> Image:
         return Image.fromarray(content)
     Image.MAX_IMAGE_PIXELS = None  # the check below takes its place: Pillow's warns at 90 million pixels
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=formats()) as image:
             width, height = image.size
             if width * height > MOST_PIXELS:
                 raise Unreadable(f"{width} x {height} pixels are more than {MOST_PIXELS:,}")
@@ -47,8 +48,7 @@ def picture(content: bytes | np.ndarray, side: int) -> Image:
     except (Unreadable, MemoryError):
         raise
     except UnidentifiedImageError:
-        kinds = "not a JPEG, PNG, WebP, BMP, GIF, TIFF or PPM image"
-        raise Unreadable(kinds if content else "the file is empty") from None
+        raise Unreadable("not an image of a kind that is read" if content else "the file is empty") from None
     except Exception as error:  # Pillow raises many kinds on damaged files
         raise Unreadable(f"its content is damaged: {error}") from None
 

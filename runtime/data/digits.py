@@ -9,6 +9,7 @@ import numpy as np
 
 from cmt_dsl.errors import CmtError
 from runtime.data.affine import draw, resize, warp
+from runtime.data.classes import Order
 from runtime.data.decoding import picture
 from runtime.data.erasing import erased
 from runtime.data.order import shuffled_draws
@@ -24,6 +25,7 @@ class Digits:
 
     name = "digits"
     classes = tuple("0123456789")
+    order = Order(classes)
 
     def __init__(self, view: View, augment: AugmentGroup | None):
         for field, named in (("randaugment", "RandAugment"), ("jitter", "colour jitter")):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cmt_dsl.errors import CmtError
+from runtime.data.classes import class_names
 from runtime.data.pictures import Pictures
 from runtime.data.source import View
 from runtime.device.environment import mindspore
@@ -54,6 +55,7 @@ class Records:
         for path in files:
             if not path.with_name(path.name + ".db").is_file():
                 raise CmtError("CMT-501", f"{path} lacks its index {path.name}.db", hint="copy both files")
+        self._bytes = sum(path.stat().st_size for path in files)
         self._lock = threading.Lock()
         schema = self._schema()
         images = [name for name, field in schema.items() if field.get("type") == "bytes"]
@@ -83,6 +85,9 @@ class Records:
     def contents(self, indices: np.ndarray) -> Iterator[Callable[[], bytes]]:
         rows = self._rows([self._image], indices.tolist())
         return (row[0].tobytes for row in rows)
+
+    def identity(self, index: int) -> tuple[str, int]:
+        return str(index), self._bytes
 
     def _rows(self, columns: list[str], indices: list[int]) -> Iterator[list[np.ndarray]]:
         """Those fields of those records, in that order."""
@@ -139,13 +144,13 @@ def _classes(root: Path, least: int) -> tuple[str, ...]:
     if not path.exists():
         return tuple(str(number) for number in range(least))
     try:
-        names = tuple(path.read_text(encoding="utf-8").splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise CmtError("CMT-509", f"cannot read {path}: {error}") from None
-    if len(names) < least or len(set(names)) != len(names) or "" in names:
+        names = class_names(str(path))
+    except CmtError as error:
+        raise CmtError("CMT-509", error.problems[0].message, hint=error.problems[0].hint) from None
+    if len(names) < least:
         raise CmtError(
             "CMT-509",
-            f"{path} names {len(set(names) - {''})} classes, the records have labels up to {least - 1}",
+            f"{path} names {len(names)} classes, the records have labels up to {least - 1}",
             hint="one line for each class, none twice",
         )
     return names

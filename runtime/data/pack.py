@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cmt_dsl.errors import CmtError
-from runtime.data.folder import Files, folder_census, printable
+from runtime.data.folder import Files, folder_census
 from runtime.data.mindrecord import CLASSES, LABEL, NAMES
+from runtime.data.walk import printable
 from runtime.device.environment import mindspore
 
 WRITTEN = 64  # records handed over at once
@@ -29,14 +30,13 @@ def pack(root: Path, out: Path, shards: int, progress: Callable[[int, int], obje
         raise CmtError("CMT-501", f"there is no folder {root}")
     if out.exists():
         raise CmtError("CMT-510", f"{out} exists already", hint="choose another --out, or remove it")
-    train, val, _ = folder_census(root)
-    assert train is not None
-    classes = tuple(sorted(val))
+    found = folder_census(root)
+    classes = found.order.names
     if lines := [name for name in classes if len(name.splitlines()) != 1 or printable(name) != name]:
         raise CmtError(
             "CMT-510", f"class folder {printable(lines[0])!r} has no name that fits a line of text"
         )
-    splits = {"train": Files(train, classes), "val": Files(val, classes)}
+    splits = {"train": Files(found.train or {}, classes, root), "val": Files(found.val, classes, root)}
     total, done = sum(len(files.labels) for files in splits.values()), 0
     partial = Path()
     try:

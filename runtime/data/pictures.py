@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from cmt_dsl.errors import CmtError
+from runtime.data.classes import Order
 from runtime.data.order import shuffled_draws
 from runtime.data.source import WHOLE, Bad, Batch, Shard, View
 from runtime.data.stages import Stages, eval_stages, through, train_stages
@@ -41,6 +42,10 @@ class Stored(Protocol):
 
     def contents(self, indices: np.ndarray) -> Iterator[Callable[[], Content]]:
         """For each index in order: what reads it, in any thread."""
+        ...
+
+    def identity(self, index: int) -> tuple[str, int]:
+        """What an image is known by when a run goes on, and its size in bytes; cheap, the image is not read."""
         ...
 
 
@@ -76,6 +81,7 @@ class Pictures:
     group: DataGroup
     notes: tuple[str, ...] = ()
     bad: list[Bad] = field(default_factory=list)
+    order: Order | None = None
 
     def __post_init__(self) -> None:
         if self.view.channels not in (1, 3):
@@ -86,6 +92,8 @@ class Pictures:
             )
         cores = _cores()
         self.workers = cores if self.group.workers is None else min(self.group.workers, cores)
+        if self.order is None:
+            self.order = Order(self.classes)
 
     @property
     def train_size(self) -> int:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cmt_dsl.errors import CmtError
+from runtime.data.classes import Order, match
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +82,7 @@ class Source(Protocol):
 
     name: str
     classes: tuple[str, ...]
+    order: Order
     train_size: int
     val_size: int
     notes: tuple[str, ...]
@@ -123,12 +125,13 @@ def open_source(
         return Digits(view, augment)
     from runtime.data.cifar import find_cifar, open_cifar
     from runtime.data.folder import open_folder
+    from runtime.data.layout import no_folder
     from runtime.data.mindrecord import find_records, open_records
     from runtime.recipe.schema import DataGroup
 
     root, group = Path(data), group if group is not None else DataGroup()
     if not root.is_dir():
-        raise CmtError("CMT-501", f"there is no folder {root}", hint="--data digits needs no folder")
+        raise no_folder(root)
     if cifar := find_cifar(root):
         return open_cifar(cifar, view, augment, group)
     if find_records(root, "val"):
@@ -136,19 +139,43 @@ def open_source(
     return open_folder(root, view, augment, group)
 
 
-def require_classes(source: Source, classes: int, names: tuple[str, ...] = ()) -> None:
-    """CMT-502 unless the model's classes are the source's; `names` are those it was trained on, if known."""
+def require_classes(source: Source, classes: int) -> None:
+    """CMT-502 unless a model that is to be trained has as many classes as the source."""
     if len(source.classes) != classes:
         raise CmtError(
             "CMT-502",
             f"the model has {classes} classes, the data {len(source.classes)} ({source.name})",
-            hint=f"--set classes={len(source.classes)} when training; other data when validating",
+            hint=f"--set classes={len(source.classes)}",
         )
-    if names and tuple(names) != source.classes:
-        pairs = zip(names, source.classes, strict=True)
-        index, (model, data) = next((i, p) for i, p in enumerate(pairs) if p[0] != p[1])
-        raise CmtError(
-            "CMT-502",
-            f"class {index} is '{model}' for the model and '{data}' in the data",
-            hint="class folders are numbered in alphabetical order; rename them as in training",
-        )
+
+
+class Renumbered:
+    """A source whose held-out labels are numbered as a model's logits; everything else is the source's own."""
+
+    def __init__(self, source: Source, logits: tuple[int, ...], classes: tuple[str, ...]):
+        import numpy as np
+
+        self._source, self._logits, self.classes = source, np.asarray(logits, np.int32), classes
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def val(self, batch: int, shard: Shard = WHOLE) -> Iterator[Batch]:
+        for part in self._source.val(batch, shard):
+            yield replace(part, labels=self._logits[part.labels])
+
+
+def as_model_sees(source: Source, classes: int, names: Sequence[str] = ()) -> tuple[Source, tuple[str, ...]]:
+    """(the source with a model's class names and numbers, notes) for a model of `classes` logits; CMT-502, 511, 512.
+
+    `names` are the model's classes in order, if they are known: then the data's are found by name, and may be some
+    of them or in another order.
+    """
+    logits, known, note = match(classes, names, source.order, source.name)
+    notes = (note,) if note else ()
+    if logits != tuple(range(classes)) or known != source.classes:
+        renumbered: Any = Renumbered(source, logits, known)
+        source = renumbered
+        if len(logits) < classes:
+            notes = (*notes, f"the data has {len(logits)} of the model's {classes} classes")
+    return source, notes

@@ -11,8 +11,9 @@ import numpy as np
 
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.load import Imported
-from runtime.data.folder import printable
+from runtime.data.classes import class_names, words
 from runtime.data.source import View
+from runtime.data.walk import printable
 from runtime.predict.cam import answerer, heat, tail
 from runtime.predict.gather import Image, reader
 from runtime.report.judge import softmax
@@ -58,10 +59,18 @@ class Predicted:
     no_heat: str | None = None
 
 
-def class_names(found: Imported) -> tuple[str, ...]:
-    """Those of the checkpoint; converted weights bring none, then numbers."""
-    names = found.checkpoint.classes if found.checkpoint else ()
-    return tuple(names) if len(names) == found.model.classes else tuple(map(str, range(found.model.classes)))
+def shown_names(found: Imported, given: str | None = None) -> tuple[str, ...]:
+    """What the classes are called for people: by the list `given`, else the checkpoint's names, ImageNet's in words.
+
+    Converted weights may bring none: then numbers. CMT-511 for a list of another length.
+    """
+    names = class_names(given) if given is not None else found.checkpoint.classes if found.checkpoint else ()
+    if given is not None and len(names) != found.model.classes:
+        message = f"{given} names {len(names)} classes, the model has {found.model.classes}"
+        raise CmtError("CMT-511", message, hint="one name for each logit, in order")
+    if len(names) != found.model.classes:
+        return tuple(map(str, range(found.model.classes)))
+    return tuple(map(words, names))
 
 
 def predict(
@@ -71,6 +80,7 @@ def predict(
     backend: str = "mindspore",
     top: int = 5,
     progress: Callable[[int, int], object] | None = None,
+    names: Sequence[str] = (),
 ) -> Predicted:
     """The `top` likeliest classes of each readable image."""
     from runtime.recipe.read import recipe_from
@@ -79,7 +89,8 @@ def predict(
     recipe = found.checkpoint.recipe if found.checkpoint else {}
     view = View.of(found.model, recipe_from(recipe).data.eval_crop if recipe else None)
     read = reader(view, found.checkpoint.source if found.checkpoint else "")
-    names, result, batch = class_names(found), Predicted(), min(BATCH, len(paths))
+    names = names or shown_names(found)
+    result, batch = Predicted(), min(BATCH, len(paths))
     matrix, bias = np.zeros((len(names), 1)), np.zeros(len(names))
     try:
         matrix, bias = tail(found.graph).affine(arrays)

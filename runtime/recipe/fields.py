@@ -10,6 +10,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Folder = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^/\\\\]+$")]
 Range = Annotated[list[Positive], Field(min_length=2, max_length=2)]
 
 

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cmt_dsl.errors import Place, Problem, SpecError, did_you_mean
 from cmt_dsl.spec.edit import from_value
+from cmt_dsl.spec.file import read_file
 from cmt_dsl.spec.find import shipped
-from cmt_dsl.spec.tree import Map, plain, read_file
+from cmt_dsl.spec.tree import Map, plain
 from runtime.recipe.mindcv_groups import GROUPS
 
 WORDS = {
@@ -176,7 +177,7 @@ class Reading:
             word = str(value).lower()
             if word not in key.values:
                 known = ", ".join(key.values)
-                self.refuse(name, f"this version knows {known}", key.hint)
+                self.refuse(name, key.why or f"this version knows {known}", key.hint)
             else:
                 self.put(key.to, key.values[word], name)
         elif key.to and value is not None:

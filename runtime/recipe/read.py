@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cmt_dsl.errors import CmtError, Place, Problem, SpecError
 from cmt_dsl.spec import check, load_document
-from cmt_dsl.spec.edit import from_value, merge, parse_override
-from cmt_dsl.spec.tree import Map, Tree, place_of
-from runtime.recipe import precision
-from runtime.recipe.augment import AugmentGroup
+from cmt_dsl.spec.edit import either, from_value, merge, parse_override
+from cmt_dsl.spec.overridden import leaves
+from cmt_dsl.spec.tree import Map, Tree, place_of, plain
+from runtime.recipe.contradictions import above_peak, contradictions
 from runtime.recipe.mindcv import imported, is_mindcv
+from runtime.recipe.paths import fields_called
 from runtime.recipe.schema import Recipe
+from runtime.recipe.switches import in_vain, switched_off
 
 ALTERNATIVES = ("optimizer", "device.loss_scale")
 """Groups of several kinds: a whole mapping given for one replaces what the file says."""
 
 
 def load_recipe(
-    name_or_path: str, sets: dict[str, Any] | None = None, overrides: tuple[str, ...] = ()
+    name_or_path: str,
+    sets: dict[str, Any] | None = None,
+    overrides: tuple[str, ...] = (),
+    *,
+    restated: list[Problem] | None = None,
 ) -> Recipe:
     """A recipe by shipped name or path, ours or MindCV's, with `sets` (path to value) and `overrides` ("path=value") on top.
 
-    Raises SpecError with all that is wrong, each with its place; CMT-802 if the file is no recipe.
+    Each override, which a person typed, has to change the recipe; where `restated` is a list, those that say what
+    stands already go there. Raises SpecError with all that is wrong, each with its place; CMT-802 if it is no recipe.
     """
+    tree = recipe_tree(name_or_path)
+    for path, value in (sets or {}).items():
+        tree = _put(tree, path, from_value(value, Place(f"set {path}", 0, 0)))
+    edits = [parse_override(text) for text in overrides]
+    recipe = _checked(tree, edits)
+    wrong = list(_idle(tree, edits, recipe, restated))
+    if wrong:
+        raise SpecError(wrong)
+    return recipe
+
+
+def recipe_tree(name_or_path: str) -> Map:
+    """The text of a recipe, a training file of MindCV as one of ours; CMT-802."""
     tree = load_document(name_or_path, "recipes")
     if "recipe" not in tree.items and is_mindcv(tree):
         tree = imported(tree).tree()
@@ -35,24 +57,72 @@ def load_recipe(
             place=tree.place,
             hint="a recipe file starts with 'recipe: NAME'; models go first: cmt train MODEL --recipe RECIPE",
         )
-    return _checked(tree, sets or {}, overrides)
+    return tree
+
+
+def recipe_warnings(name_or_path: str) -> tuple[Problem, ...]:
+    """What a sound recipe file of ours says in vain (CMT-820); MindCV's files have rules of their own."""
+    tree = load_document(name_or_path, "recipes")
+    return tuple(switched_off(tree, _checked(tree, []))) if "recipe" in tree.items else ()
 
 
 def recipe_from(data: dict[str, Any]) -> Recipe:
     """A recipe from plain data, such as a checkpoint's; raises SpecError."""
-    return _checked(from_value(data, Place("<recipe>", 0, 0)), {}, ())  # type: ignore[arg-type]
+    return _checked(from_value(data, Place("<recipe>", 0, 0)), [])  # type: ignore[arg-type]
 
 
-def _checked(tree: Map, sets: dict[str, Any], overrides: tuple[str, ...]) -> Recipe:
-    edits = [(path, from_value(value, Place(f"set {path}", 0, 0))) for path, value in sets.items()]
-    edits += [parse_override(text) for text in overrides]
-    for path, value in edits:
-        tree = _put(tree, path, value)
-    recipe = check(tree, Recipe)
-    found = list(_contradictions(recipe, tree))
+def _checked(tree: Map, edits: Sequence[tuple[str, Tree]]) -> Recipe:
+    whole = _edited(tree, edits)
+    try:
+        recipe = check(whole, Recipe)
+    except SpecError as error:
+        places = {place_of(value, ()) for _, value in edits}
+        raise SpecError(_pointed(problem, places) for problem in error.problems) from None
+    found = list(contradictions(recipe, whole))
     if found:
         raise SpecError(found)
     return recipe
+
+
+def _edited(tree: Map, edits: Sequence[tuple[str, Tree]]) -> Map:
+    for path, value in edits:
+        tree = _put(tree, path, value)
+    return tree
+
+
+def _pointed(problem: Problem, places: set[Place]) -> Problem:
+    """An unknown key of an edit with the fields that are called so."""
+    found = fields_called(problem.path)
+    if problem.code != "CMT-110" or problem.place not in places or not found:
+        return problem
+    return replace(problem, hint=either(found))
+
+
+def _idle(
+    tree: Map, edits: list[tuple[str, Tree]], recipe: Recipe, restated: list[Problem] | None
+) -> Iterator[Problem]:
+    """Edits that do nothing: CMT-150 if a later one takes their place, else CMT-151."""
+    standing = {id(leaf) for _, leaf in leaves(_edited(tree, edits))}
+    for i, (path, value) in enumerate(edits):
+        place = place_of(value, ())
+        if any(id(leaf) not in standing for _, leaf in leaves(value)):
+            yield Problem("CMT-150", "a later edit takes its place", place, path, "leave one of them out")
+            continue
+        if why := in_vain(path, value, recipe):
+            yield Problem("CMT-151", f"nothing reads it: {why}", place, path)
+            continue
+        try:
+            other = _checked(tree, edits[:i] + edits[i + 1 :])
+        except SpecError:
+            continue  # without it the recipe is none
+        if other.resolved() != recipe.resolved():
+            continue
+        shown = json.dumps(plain(value), ensure_ascii=False)
+        same = Problem("CMT-151", f"it is {shown} already", place, path, "leave it out")
+        if restated is None:
+            yield same
+        else:
+            restated.append(same)
 
 
 def _put(tree: Map, path: str, value: Tree) -> Map:
@@ -73,75 +143,6 @@ def _put(tree: Map, path: str, value: Tree) -> Map:
 def is_recipe_path(path: str) -> bool:
     """Whether a `--set` path speaks of the recipe rather than of the model."""
     return path.split("=")[0].split(".")[0].strip() in set(Recipe.model_fields) - {"recipe", "doc"}
-
-
-def _contradictions(recipe: Recipe, tree: Tree) -> Iterator[Problem]:
-    def problem(path: str, message: str, hint: str) -> Problem:
-        return Problem("CMT-801", message, place_of(tree, tuple(path.split("."))), path, hint)
-
-    schedule, train, device = recipe.schedule, recipe.train, recipe.device
-    if schedule.may_end_early:
-        pass  # `early_end` says so
-    elif schedule.warmup_epochs > 0 and schedule.warmup_epochs >= train.epochs:
-        yield problem(
-            "schedule.warmup_epochs",
-            f"warm-up of {schedule.warmup_epochs:g} epochs does not fit a run of {train.epochs}",
-            "shorten the warm-up: --set schedule.warmup_epochs=0, or train longer: --set train.epochs=N",
-        )
-    elif schedule.decay_epochs is not None:
-        start = schedule.warmup_epochs if schedule.cosine_from == "warmup" else 0
-        if start + schedule.decay_epochs > train.epochs:
-            yield problem(
-                "schedule.decay_epochs",
-                f"the cosine ends at epoch {start + schedule.decay_epochs:g}, after the run's {train.epochs}",
-                "lower it, or use null for 'to the end of the run'",
-            )
-    for path, bounds, most in _ranges(recipe.augment):
-        if bounds[0] > bounds[1]:
-            yield problem(
-                path,
-                f"from {bounds[0]:g} to {bounds[1]:g} is an empty range",
-                "write the smaller number first",
-            )
-        if most is not None and bounds[1] > most:
-            yield problem(path, "a part cannot be larger than its image", f"use at most {most:g}")
-    mix = recipe.augment.mix
-    if mix is not None:
-        on = [name for name, alpha in (("mixup", mix.mixup), ("cutmix", mix.cutmix)) if alpha is not None]
-        if not on:
-            yield problem("augment.mix", "neither mixup nor cutmix is on", "write 'mix: null' for no mixing")
-        elif len(on) == 2 and mix.switch_prob is None:
-            yield problem(
-                "augment.mix", "mixup and cutmix are on, but switch_prob is not given", "published: 0.5"
-            )
-        elif len(on) == 1 and mix.switch_prob is not None:
-            yield problem(
-                "augment.mix.switch_prob", f"only {on[0]} is on: there is nothing to switch", "use null"
-            )
-        if train.batch == 1:
-            yield problem("augment.mix", "a batch of 1 has nothing to mix with", "--set augment.mix=null")
-    if train.recompute and device.mode == "pynative":
-        yield problem(
-            "train.recompute",
-            "recomputing is done by the graph compiler; mode pynative has none",
-            "--set train.recompute=[], or --set device.mode=graph",
-        )
-    for name, off in (("init_weights", "raw"), ("init_depth", False)):
-        if train.init is None and getattr(train, name) != off:
-            yield problem(f"train.{name}", "there is no train.init to take weights from", "--init CHECKPOINT")
-    if not precision.computes(device.amp, device.amp_dtype, device.target):
-        place = place_of(tree, ("device", "amp_dtype"))
-        yield Problem("CMT-804", precision.WHY, place, "device.amp_dtype", precision.HINT)
-    if device.amp_dtype == "bfloat16" and device.amp == "O3":
-        yield problem(
-            "device.amp_dtype", "amp O3 in bfloat16: MindSpore's batch norm rejects it", "--set device.amp=O2"
-        )
-    if device.amp != "O0" and device.amp_dtype == "float16" and device.loss_scale is None:
-        yield problem(
-            "device.amp",
-            f"amp {device.amp} without loss_scale: float16 gradients would vanish",
-            "add device.loss_scale: {initial: 65536, window: 2000}",
-        )
 
 
 def named_model(recipe: Recipe) -> str:
@@ -184,16 +185,6 @@ def early_end(recipe: Recipe) -> str | None:
     )
 
 
-def _ranges(augment: AugmentGroup) -> Iterator[tuple[str, list[float], float | None]]:
-    """(path, [from, to], most) of every range in the group."""
-    if augment.crop is not None:
-        yield "augment.crop.scale", augment.crop.scale, 1.0
-        yield "augment.crop.ratio", augment.crop.ratio, None
-    if augment.erase is not None:
-        yield "augment.erase.area", augment.erase.area, 1.0
-        yield "augment.erase.aspect", augment.erase.aspect, None
-
-
 def decays_all(recipe: Recipe, profile: Mapping[str, Any]) -> bool:
     """Whether weight decay reaches norms and biases: the recipe's word, or else the profile's; CMT-801."""
     own = recipe.optimizer.decay_norm_and_bias
@@ -230,11 +221,5 @@ def check_against_data(recipe: Recipe, train_size: int, devices: int = 1) -> Non
             path="train.batch",
         )
     peak = recipe.peak_lr(batch)
-    if recipe.schedule.min_lr > peak:
-        raise CmtError(
-            "CMT-801",
-            f"min_lr {recipe.schedule.min_lr:g} is above the peak {peak:.3g} "
-            f"that a global batch of {batch} gives",
-            path="schedule.min_lr",
-            hint="lower schedule.min_lr, or give schedule.lr as a plain number",
-        )
+    for path, message, hint in above_peak(recipe, peak, f"that a global batch of {batch} gives"):
+        raise CmtError("CMT-801", message, path=path, hint=hint)

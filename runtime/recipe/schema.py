@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from runtime.recipe.augment import AugmentGroup
-from runtime.recipe.fields import Fraction, Group, NotNegative, Positive
+from runtime.recipe.fields import Folder, Fraction, Group, NotNegative, Positive
 from runtime.recipe.optimizer import OptimizerGroup
 
 
@@ -33,6 +33,19 @@ class DataGroup(Group):
     eval_crop: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="side of the centre crop / side of the resized image; null: the model profile's"
     )
+    train_name: Folder = Field("train", description="folder of the training images in DIR")
+    val_name: Folder = Field("val", description="folder of the held-out images in DIR")
+    split: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None, description="share of each class to hold out where DIR has no held-out images"
+    )
+    classes: str | None = Field(
+        None,
+        description="'imagenet', or a file with the names of the classes in order; null: DIR/classes.txt",
+    )
+    class_order: Literal["text", "natural"] | None = Field(
+        None,
+        description="how class folders are sorted where no list is; natural: by the numbers in their names",
+    )
 
 
 class LossGroup(Group):
@@ -49,7 +62,9 @@ class ScaledRate(Group):
 class ScheduleGroup(Group):
     lr: Positive | ScaledRate = Field(description="peak learning rate: a number, or {base, per}")
     warmup_epochs: NotNegative = Field(description="epochs of linear rise from warmup_lr; may be fractional")
-    warmup_lr: NotNegative = Field(description="learning rate of the first step")
+    warmup_lr: NotNegative | None = Field(
+        None, description="learning rate of the first step; needed where there is a warm-up"
+    )
     min_lr: NotNegative = Field(description="learning rate at the end of the cosine")
     decay_epochs: Positive | None = Field(
         None, description="length of the cosine in epochs; null: to the end"
@@ -90,7 +105,8 @@ class TrainGroup(Group):
         description="stages or blocks whose activations are computed again for the backward pass",
     )
     init: str | None = Field(
-        None, description="file whose weights the run starts from, adapted; null: the seed's"
+        None,
+        description="file, or pretrained:NAME, whose weights the run starts from, adapted; null: the seed's",
     )
     init_weights: Literal["raw", "ema"] = Field("raw", description="which weights of that checkpoint")
     init_depth: bool = Field(
@@ -134,8 +150,16 @@ LossScale = Annotated[
 ]
 
 
+def _no_gpu(value: object) -> object:
+    if isinstance(value, str) and value.lower() in ("gpu", "cuda"):
+        raise ValueError(
+            "no MindSpore that this version supports (2.7 to 2.10) is built for GPUs: use Ascend, CPU, or auto"
+        )
+    return value
+
+
 class DeviceGroup(Group):
-    target: Literal["auto", "CPU", "Ascend", "GPU"] = Field(
+    target: Annotated[Literal["auto", "CPU", "Ascend"], BeforeValidator(_no_gpu)] = Field(
         "auto", description="auto: what this MindSpore is built for"
     )
     mode: Literal["graph", "pynative"] = Field(

@@ -11,7 +11,8 @@ import numpy as np
 
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import Checkpoint
-from runtime.data.source import Source, View, open_source, require_classes
+from runtime.data.held_out import held_out
+from runtime.data.source import Source
 from runtime.report.predictions import Predictions, Shown, read_predictions, write_predictions
 from runtime.report.thumbnail import data_url
 from runtime.run.directory import BEST, LAST
@@ -33,17 +34,14 @@ def predictions_of(
     """
     from runtime.checkpoint.compute import computer
     from runtime.checkpoint.load import restore
-    from runtime.recipe.read import recipe_from
 
     path = next((folder / name for name in (BEST, LAST) if (folder / name).exists()), None)
     if path is None:
         hint = f"cmt train … --out {folder} writes one at the end of each epoch"
         raise CmtError("CMT-831", f"{folder} has no checkpoint to evaluate", hint=hint)
     checkpoint, spec, graph = restore(path)
-    recipe = recipe_from(checkpoint.recipe) if checkpoint.recipe else None
-    group = recipe.data if recipe else None
-    source = open_source(data, View.of(spec, group.eval_crop if group else None), group=group)
-    require_classes(source, spec.classes, checkpoint.classes)
+    opened = held_out(data, spec, checkpoint.recipe, checkpoint.classes)
+    source, recipe = opened.source, opened.recipe
     which = better_weights(checkpoint)
     facts = {"checkpoint": path.name, "fingerprint": checkpoint.fingerprint, "epoch": checkpoint.epoch,
              "step": checkpoint.step, "weights": which, "data": data, "images": source.val_size}  # fmt: skip

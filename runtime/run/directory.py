@@ -85,9 +85,7 @@ class Metrics:
         self._device = str(meta.get("device", "CPU"))
         self._board = Board(folder, int(meta.get("step", 0))) if folder is not None else None
         self.pace, self._scale = Pace(), None
-        self.write(
-            event, versions=versions(), machine=platform.machine(), command=command(sys.argv), **meta
-        )
+        self.write(event, versions=versions(), machine=platform.machine(), command=command(sys.argv), **meta)
 
     def steps(self, step: int, count: int, losses: Sequence[float], lr: float, cell: Any) -> None:
         """`count` steps up to `step` were read: `losses` of those that counted. `cell` may carry a loss scale."""

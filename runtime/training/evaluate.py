@@ -10,6 +10,7 @@ import numpy as np
 
 from runtime.data.source import Source
 from runtime.device.world import SOLO, World
+from runtime.training.per_class import answers
 
 
 def evaluate(
@@ -18,8 +19,13 @@ def evaluate(
     batch: int,
     progress: Callable[[int], object] | None = None,
     world: World = SOLO,
+    *,
+    confusion: bool = False,
 ) -> dict[str, Any]:
     """{"top1", "top5": fractions, "loss": mean cross-entropy without smoothing, "images", "seconds"}.
+
+    With `confusion` also that matrix of counts [true class, answered class], int64 [k, k], and as "unanswered" the
+    number of images whose logits are no numbers.
 
     All batches have one shape, so one graph serves them; padding rows are left out of every sum. Each worker of
     `world` sees its share of the images, and all get the sums over every image. `progress` is told how many images
@@ -33,12 +39,16 @@ def evaluate(
     cell.set_train(False)
     began = time.perf_counter()
     hits1 = hits5 = images = 0
-    loss = 0.0
+    loss, classes = 0.0, len(source.classes)
+    seen = np.zeros((classes, classes + 1), np.int64)  # the last column: not answered
     try:
         for part in source.val(batch, world.shard):
             logits = cell(ms.Tensor(part.images)).asnumpy()[: part.count].astype(np.float64)
             one, five, total = count(logits, part.labels[: part.count])
             hits1, hits5, loss, images = hits1 + one, hits5 + five, loss + total, images + part.count
+            if confusion:
+                labels = part.labels[: part.count]
+                np.add.at(seen, (labels, answers(logits, labels)), 1)
             if progress:
                 progress(images)
     finally:
@@ -50,7 +60,13 @@ def evaluate(
         "loss": loss / images,
         "images": int(images),
         "seconds": round(time.perf_counter() - began, 3),
+        **(_confused(seen, world) if confusion else {}),
     }
+
+
+def _confused(seen: np.ndarray, world: World) -> dict[str, Any]:
+    total = np.array(world.total(seen.reshape(-1).tolist())).round().astype(np.int64).reshape(seen.shape)
+    return {"confusion": total[:, :-1], "unanswered": int(total[:, -1].sum())}
 
 
 def count(logits: np.ndarray, labels: np.ndarray) -> tuple[int, int, float]:

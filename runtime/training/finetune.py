@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +10,10 @@ import numpy as np
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.adapt import adapt
 from runtime.checkpoint.load import load_weights
+from runtime.published.reference import weights_file
 
 if TYPE_CHECKING:
-    from cmt_dsl import Graph
+    from cmt_dsl import Graph, Model
     from runtime.recipe.schema import Recipe
 
 
@@ -25,16 +25,17 @@ class Start:
     says: tuple[str, ...] = ()
 
 
-def starting_point(recipe: Recipe, graph: Graph) -> Start:
+def starting_point(recipe: Recipe, graph: Graph, model: Model | None = None) -> Start:
     """Weights of `train.init` adapted to `graph` as `cmt adapt` does it, with a line for each thing that was changed.
 
-    Any file that `cmt convert` reads will do. CMT-805 where no rule leads to `graph`, which another depth is without
+    Any file that `cmt convert` reads will do, or pretrained:NAME; `model` is what `graph` was built of, and the first that the
+    names of another project are held against; a classifier that is missing starts anew. CMT-805 where no rule leads to `graph`, which another depth is without
     `train.init_depth`; those of `load_weights` for the file itself.
     """
     train = recipe.train
     if train.init is None:
         return Start()
-    found = load_weights(Path(train.init), which=train.init_weights)
+    found = load_weights(weights_file(train.init), which=train.init_weights, first=model, anew=train.seed)
     try:
         arrays, notes = adapt(found.arrays, found.graph, graph, allow_depth=train.init_depth, seed=train.seed)
     except CmtError as error:

@@ -63,7 +63,7 @@ class _Run:
         seed = recipe.train.seed
         mindspore().set_seed(seed)
         self.graph = build(spec)
-        start = None if job.resume else starting_point(recipe, self.graph).arrays
+        start = None if job.resume else starting_point(recipe, self.graph, spec).arrays
         file = job.out / MODEL if world.first else None
         self.cell = to_cell(self.graph, seed=seed, weights=start, file=file)
         self.net = in_precision(self.cell, recipe.device.amp, recipe.device.amp_dtype)

@@ -13,6 +13,7 @@ import numpy as np
 from cmt_dsl.errors import CmtError
 from runtime.atomic import remove_leftovers, write_atomically
 from runtime.checkpoint.file import Checkpoint, load_arrays, load_checkpoint
+from runtime.data.identity import difference, identity
 from runtime.data.source import Source
 from runtime.recipe.schema import Recipe
 from runtime.run.directory import LAST, METRICS, OPTIMIZER, OWN, PREVIOUS, STATE_KIND, clear_epochs
@@ -115,6 +116,8 @@ def require_same(
             f"is {len(source.classes)} classes, {now[0]} + {now[1]} images ({source.name})",
             "give the same --data as before; a moved folder is fine",
         )
+    if changed := difference(point.loop.get("data", {}), identity(source)):
+        raise _other(f"the data differ: {changed}", "give the same --data as before; a moved folder is fine")
     was = point.loop.get("workers", 1)
     if was != workers:
         hint = f"cmt launch --workers {was} -- train … --resume" if was > 1 else "run it without cmt launch"

@@ -10,7 +10,9 @@ import numpy as np
 from cmt_dsl.errors import CmtError
 from cmt_dsl.lower.weights import read
 from runtime.checkpoint.file import Checkpoint
+from runtime.data.identity import identity
 from runtime.run.directory import Keeper
+from runtime.sharing import without_folders
 from runtime.training.average import averaged
 from runtime.training.job import Job
 from runtime.training.ledger import Ledger
@@ -22,6 +24,7 @@ class Saver:
 
     def __init__(self, job: Job, graph: Any, cell: Any, step: Any, ledger: Ledger):
         self._job, self._graph, self._cell, self._step, self._ledger = job, graph, cell, step, ledger
+        self._identity = identity(job.source) if job.world.first else {}
         self._keeper = Keeper(job.out, job.recipe.train.keep, job.resume.loop if job.resume else None)
 
     @property
@@ -54,6 +57,7 @@ class Saver:
         loop = {
             "over": over,
             "images": [source.train_size, source.val_size],
+            "data": self._identity,
             "workers": world.size,
             **self._ledger.state(),
         }
@@ -68,7 +72,7 @@ class Saver:
                 metrics=metrics if over else {},
                 epoch=epoch,
                 step=step,
-                source=source.name,
+                source=without_folders(source.name),
             ),
             take(self._step, each),
             loop,

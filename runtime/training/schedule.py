@@ -23,7 +23,7 @@ def learning_rates(
     steps_per_epoch: int,
     epochs: int,
     warmup_epochs: float,
-    warmup_lr: float,
+    warmup_lr: float | None,
     min_lr: float,
     decay_epochs: float | None,
     cosine_from: str,
@@ -36,13 +36,14 @@ def learning_rates(
     the cosine where the warm-up ends; "start" counts it from epoch 0, as timm does, so warm-up hides its beginning.
     `by`: "step" moves at each step, "epoch" holds one rate for a whole epoch.
     """
+    start = 0.0 if warmup_lr is None else warmup_lr  # a recipe with a warm-up has one
     offset = warmup_epochs if cosine_from == "warmup" else 0.0
     span = epochs - offset if decay_epochs is None else decay_epochs
     rates = []
     for step in range(epochs * steps_per_epoch):
         t = step / steps_per_epoch if by == "step" else float(step // steps_per_epoch)
         if t < warmup_epochs:
-            rates.append(warmup_lr + (peak - warmup_lr) * t / warmup_epochs)
+            rates.append(start + (peak - start) * t / warmup_epochs)
         else:
             done = min((t - offset) / span, 1.0) if span > 0 else 1.0
             rates.append(min_lr + (peak - min_lr) * 0.5 * (1.0 + math.cos(math.pi * done)))

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from runtime.checkpoint.load import restore
-from runtime.data.source import View, open_source, require_classes
+from runtime.data.held_out import Asked, held_out
 from runtime.data.unreadable import LeftOut
 from runtime.device.world import SOLO, World
 from runtime.launch.pulse import Pulse
-from runtime.recipe.read import recipe_from
 from runtime.recipe.schema import DeviceGroup
+from runtime.training.per_class import per_class, summary
 
 
 def validate(
@@ -23,8 +23,12 @@ def validate(
     weights: str = "raw",
     world: World = SOLO,
     tell: Callable[..., object] = lambda text, **options: None,
+    asked: Asked | None = None,
 ) -> dict[str, Any]:
     """{"top1", "top5", "loss", "images", …} of a checkpoint's raw or ema weights on the held-out images of `data`.
+
+    "per_class" are the figures of each class, "confusion" the matrix [true class, answered class] as lists, and
+    "notes" what a person should know of the data and its classes.
 
     `tell` is given what is being done, in words, with `step=True` where a new step begins.
     """
@@ -35,10 +39,10 @@ def validate(
     from runtime.training.step import in_precision
 
     checkpoint, spec, graph = restore(path)
-    recipe = recipe_from(checkpoint.recipe) if checkpoint.recipe else None  # converted weights bring none
-    group = recipe.data if recipe else None
-    source = open_source(data, View.of(spec, group.eval_crop if group else None), group=group)
-    require_classes(source, spec.classes, checkpoint.classes)
+    opened = held_out(data, spec, checkpoint.recipe, checkpoint.classes, asked)
+    source, recipe = opened.source, opened.recipe
+    for note in opened.notes:
+        tell(note, step=True)
     used = device if device is not None else DeviceGroup()
     target = set_device(used)
     cell = to_cell(graph, seed=0)
@@ -60,10 +64,12 @@ def validate(
         pulse.beat("validating", done)
         tell(f"validating: {min(done * world.size, source.val_size):,} of {source.val_size:,} images")
 
-    found = evaluate(in_precision(cell, used.amp, used.amp_dtype), source, batch, look, world)
-    left_out = LeftOut(source, world, group.max_bad if group else 0)
+    net = in_precision(cell, used.amp, used.amp_dtype)
+    found = evaluate(net, source, batch, look, world, confusion=True)
+    left_out = LeftOut(source, world, recipe.data.max_bad if recipe else 0)
     left_out.news()
     pulse.beat("ended")
+    figures = per_class(found["confusion"], source.classes)
     return {
         "checkpoint": str(path),
         "model": spec.name,
@@ -73,5 +79,9 @@ def validate(
         "epoch": checkpoint.epoch,
         "weights": weights,
         "bad_images": [f"{bad.name}: {bad.reason}" for bad in left_out.all],
+        "notes": list(opened.notes),
         **found,
+        **summary(figures, found["unanswered"]),
+        "confusion": found["confusion"].tolist(),
+        "per_class": [each.json() for each in figures],
     }

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from cmt_dsl import CmtError, build, load
-from cmt_dsl.errors import CODES
+from cmt_dsl import CmtError, build, load, unread
+from cmt_dsl.errors import CODES, WARNINGS
 from tests.golden.files import compare
 
 FOLDER = Path(__file__).parent / "errors"
 SPECS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+WARNED = sorted(path.stem for path in (FOLDER.parent / "warnings").glob("*.yaml"))
 NOT_FROM_A_FILE = {
     "CMT-102": "the file would have a megabyte; see tests/spec/test_tree.py",
+    "CMT-151": "about what is typed, not files; see tests/property/test_edits.py",
     "CMT-301": "says nothing itself: what follows from another problem",
     "CMT-402": "about weights, not specs; see tests/lower/test_weights.py",
     "CMT-410": "about drawings, not specs; see tests/draw/test_scene.py",
@@ -39,8 +41,20 @@ def test_message(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_code_has_a_message() -> None:
-    assert set(SPECS) | set(NOT_FROM_A_FILE) == set(CODES)
-    assert not set(SPECS) & set(NOT_FROM_A_FILE)
+    assert set(SPECS) | set(NOT_FROM_A_FILE) | set(WARNED) == set(CODES)
+    assert not set(SPECS) & set(NOT_FROM_A_FILE) and set(WARNED) == WARNINGS
+
+
+@pytest.mark.parametrize("code", WARNED)
+def test_warning(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a sound file says in vain: the model builds, and is told."""
+    monkeypatch.chdir(FOLDER.parent / "warnings")
+    model = load(f"{code}.yaml")
+    build(model)
+    found = unread(model)
+    assert {problem.code for problem in found} == {code}
+    assert all(problem.place and problem.severity == "warning" for problem in found)
+    compare(f"warnings/{code}.txt", "".join(f"{problem}\n" for problem in found))
 
 
 @pytest.mark.parametrize("code", SPECS)

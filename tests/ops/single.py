@@ -47,7 +47,10 @@ class Sample:
         shapes = {f"in{i}": [d or batch for d in shape] for i, shape in enumerate(self.shapes)}
         shapes |= {f"it.{p.name}": list(p.shape) for p in self.op.params(*self.types)}
         found = {k: random.standard_normal(s).astype(np.float32) for k, s in shapes.items()}
-        above = {"it.running_var", *(["in0"] if self.op.kind == "power" else ["in1"] * (self.op.kind == "div"))}
+        above = {
+            "it.running_var",
+            *(["in0"] if self.op.kind == "power" else ["in1"] * (self.op.kind == "div")),
+        }
         return {k: 0.5 + np.abs(v) if k in above else v for k, v in found.items()}
 
     def graph(self, batch: int) -> Graph:

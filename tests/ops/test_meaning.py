@@ -96,7 +96,13 @@ def test_only_these_operators_count_macs() -> None:
 CONVOLUTIONS = {
     "strided": {"kernel": 3, "padding": 1, "stride": 2, "groups": 2},
     "one row": {"kernel": [1, 7], "padding": [0, 3]},
-    "uneven everywhere": {"kernel": [3, 2], "padding": [2, 1], "stride": [2, 1], "dilation": [1, 3], "groups": 3},
+    "uneven everywhere": {
+        "kernel": [3, 2],
+        "padding": [2, 1],
+        "stride": [2, 1],
+        "dilation": [1, 3],
+        "groups": 3,
+    },
     "depthwise column": {"out": 6, "kernel": [5, 1], "padding": [2, 0], "groups": 6},
     "depthwise dilated": {"out": 6, "kernel": [3, 2], "padding": [2, 1], "dilation": [2, 3], "groups": 6},
     "depthwise strided": {"out": 6, "kernel": 3, "padding": [1, 0], "stride": [1, 2], "groups": 6},

@@ -10,7 +10,8 @@ import pytest
 
 from cmt_dsl import CmtError, load
 from cmt_dsl.errors import Place
-from cmt_dsl.spec.tree import MAX_BYTES, Map, place_of, plain, read_file, read_text, scalar
+from cmt_dsl.spec.file import read_file
+from cmt_dsl.spec.tree import MAX_BYTES, Map, place_of, plain, read_text, scalar
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,10 @@ HOSTILE = {
     "alias bomb": (bomb(), "CMT-106", 5, None),
     "deep flow": ("a: " + "[" * 200 + "]" * 200, "CMT-105", 1, 35),
     "deeper flow": ("[" * 100_000, "CMT-105", 1, 33),
+    "deeper flow below a key": ("x: 1\na: " + "[" * 5_000, "CMT-105", 2, 35),
+    "deeper flow of mappings": ("{a: " * 5_000, "CMT-105", 1, 129),
+    "deeper flow beside quotes": ("a: [\"[[\", '[', # [\n" + "[" * 5_000, "CMT-105", 2, 31),
+    "deep dashes": ("- " * 5_000, "CMT-105", 1, 65),
     "deep block": ("".join(" " * i + "a:\n" for i in range(200)), "CMT-105", 33, 33),
     "duplicate": ("a: 1\nb:\n  c: 1\n  c: 2", "CMT-107", 4, 3),
     "second document": ("a: 1\n---\nb: 2", "CMT-103", 2, 1),

@@ -197,4 +197,3 @@ def _attributes(node: Node) -> dict[str, Any]:
 
     fields = dataclasses.fields(node.op)  # type: ignore[arg-type]
     return {field.name: getattr(node.op, field.name) for field in fields}
-

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
+import collections
+import datetime
+import decimal
+import enum
+import functools
 import io
 import os
+import pathlib
 import pickle
 import struct
 import tracemalloc
@@ -12,10 +19,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cmt_dsl.errors import CmtError
-from runtime.checkpoint.torchfile import read_torch
+from runtime.checkpoint.foreign import read_foreign
 from tests.runtime.checkpoint.archives import archive, stream
 
 DATA = Path(__file__).parent / "data"
@@ -96,8 +104,7 @@ def refused(path: Path) -> CmtError:
     tracemalloc.start()
     try:
         with pytest.raises(CmtError) as caught:
-            file = read_torch(path)
-            file.arrays(file.content)
+            read_foreign(path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -111,9 +118,91 @@ def test_code_is_refused_and_never_runs(tmp_path: Path, what: str, form: Callabl
     canary, path = tmp_path / "canary", tmp_path / "weights.pth"
     path.write_bytes(form(hostile(canary)[what]))
     error = refused(path)
-    assert error.code == "CMT-631", error
+    assert error.code in ("CMT-630", "CMT-631", "CMT-632"), error
     assert str(path) in str(error) and error.problems[0].hint
     assert not canary.exists() and sorted(tmp_path.iterdir()) == [path]
+
+
+WEIGHTS = {"w": b"\0\0\x80?"}
+"""A state dict of one tensor, whose storage holds 1.0."""
+
+
+def with_weights(beside: bytes, where: str = "args") -> bytes:
+    """A zip file of {"model": {"w": 1.0}, "args": what the pickle `beside` stands for}, or with it among the weights."""
+    tensor = (
+        b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\1\0\0\x000X\3\0\0\0cpuK\1tQ"
+        b"K\0K\1\x85K\1\x85\x89}tR"
+    )
+    body = beside.removeprefix(b"\x80" + beside[1:2])[:-1] if beside[:1] == b"\x80" else beside[:-1]
+    key = b"X" + struct.pack("<I", len(where)) + where.encode()
+    inside = b"X\1\0\0\0w" + tensor + b"s"
+    if where == "args":
+        return archive(b"\x80\x04}X\5\0\0\0model}" + inside + b"s" + key + body + b"s.", {"0": WEIGHTS["w"]})
+    return archive(b"\x80\x04}X\5\0\0\0model}" + inside + key + body + b"ss.", {"0": WEIGHTS["w"]})
+
+
+@pytest.mark.parametrize("what", hostile(Path("x")))
+def test_code_beside_weights_is_a_name_and_among_them_a_refusal(tmp_path: Path, what: str) -> None:
+    canary, path = tmp_path / "canary", tmp_path / "weights.pth"
+    path.write_bytes(with_weights(hostile(canary)[what]))
+    if what != "a call of what was called":  # a dict that is called makes no sense
+        assert read_foreign(path).arrays["w"].tolist() == [1.0]
+        path.write_bytes(with_weights(hostile(canary)[what], "bias"))
+        error = refused(path)
+        if what != "open in a state dict":
+            assert error.code == "CMT-631" and "model.bias" in str(error), error
+    else:
+        assert refused(path).code == "CMT-630"
+    assert not canary.exists() and sorted(tmp_path.iterdir()) == [path]
+
+
+class Config:
+    """A configuration as training scripts pickle them."""
+
+    def __init__(self) -> None:
+        self.lr, self.inner = 0.1, {"deep": (1, 2)}
+
+
+class Mode(enum.Enum):
+    TRAIN = 1
+
+
+FOREIGN = {
+    "path": pathlib.PurePosixPath("/data/x"),
+    "set": {1, 2},
+    "frozenset": frozenset([1]),
+    "defaultdict": collections.defaultdict(list, {"a": [1]}),
+    "counter": collections.Counter("abc"),
+    "ordered dict with items": collections.OrderedDict(a=1),
+    "config": Config(),
+    "namespace": argparse.Namespace(lr=0.1, out=pathlib.PurePosixPath("x")),
+    "enum": Mode.TRAIN,
+    "time": datetime.datetime(2020, 1, 1),
+    "partial": functools.partial(int, base=2),
+    "array": np.arange(4.0),
+    "random state": np.random.RandomState(0).get_state(),
+    "generator": np.random.default_rng(0),
+    "dtype": np.dtype("float32"),
+    "decimal": decimal.Decimal("1.5"),
+    "complex": 1j,
+    "slice": slice(1, 2),
+    "bytearray": bytearray(b"x"),
+    "fractional keys": {0.5: 1, (1, "a"): 2, b"k": 3, Mode.TRAIN: 4},
+    "range": range(3),
+    "itself": (lambda items: items.append(items) or items)([]),
+}
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("what", FOREIGN)
+def test_foreign_objects_beside_weights_do_not_matter(tmp_path: Path, what: str, protocol: int) -> None:
+    path = tmp_path / "weights.pth"
+    path.write_bytes(with_weights(pickle.dumps(FOREIGN[what], protocol)))
+    found = read_foreign(path)
+    assert found.arrays["w"].tolist() == [1.0] and found.which == "model"
+    if what == "config" and protocol >= 2:
+        path.write_bytes(with_weights(pickle.dumps(FOREIGN[what], protocol), "bias"))
+        assert "test_pickles.Config" in str(refused(path))
 
 
 @pytest.mark.parametrize("what", malformed())
@@ -121,7 +210,7 @@ def test_what_makes_no_sense_is_refused_in_bounded_memory(tmp_path: Path, what: 
     path = tmp_path / "weights.pth"
     path.write_bytes(archive(malformed()[what], {"0": b"\0\0\0\0"}))
     error = refused(path)
-    assert error.code in ("CMT-630", "CMT-631")
+    assert error.code in ("CMT-630", "CMT-631", "CMT-632")
     assert len(str(error)) < 600
 
 
@@ -134,7 +223,7 @@ def test_the_canary_would_have_been_seen(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["module.pth", "program.pth"])
 def test_recorded_code_is_refused_by_name(name: str) -> None:
     error = refused(DATA / name)
-    assert error.code == "CMT-631"
+    assert error.code == ("CMT-632" if name == "module.pth" else "CMT-631")
     assert ("torch.nn.modules.batchnorm" if name == "module.pth" else "TorchScript") in str(error)
 
 

@@ -85,6 +85,8 @@ def test_grey_models(plain: Path) -> None:
 
 def test_files_and_names_of_every_sort(tmp_path: Path) -> None:
     root = make_folder(tmp_path / "d", 1, 1, ("Größe 寸", "x.y z"))
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "000.jpg").write_bytes(encoded(smooth(93), "JPEG"))
     for split in ("train", "val"):
         place = root / split / "x.y z"
         for junk in ("notes.txt", "Thumbs.db", "._000.jpg", ".DS_Store"):
@@ -94,12 +96,18 @@ def test_files_and_names_of_every_sort(tmp_path: Path) -> None:
         (place / "below").mkdir()
         (place / "below" / "é.webp").write_bytes(encoded(smooth(92), "WEBP", lossless=True))
         (place / "link.jpg").symlink_to(place / "000.jpg")
-        (place / "circle").symlink_to(place)
-        (place / "elsewhere").symlink_to(root / split / "Größe 寸")
+        (place / "elsewhere").symlink_to(tmp_path / "elsewhere")
         (root / split / ".cache").mkdir()
         (root / split / "README.txt").write_text("no class")
     source = opened(root)
-    assert source.classes == ("Größe 寸", "x.y z") and source.notes == ()
+    assert source.classes == ("Größe 寸", "x.y z")
+    assert [note.replace(str(root), "d") for note in source.notes] == [
+        "left out of d/train: 1 .txt: no ending of an image that is read",
+        "ignored in d/train: 1 system folders (.cache)",
+        "left out of d/val: 1 .txt: no ending of an image that is read",
+        "ignored in d/val: 1 system folders (.cache)",
+        "class order: folder names as text",
+    ]
     assert (source.train_size, source.val_size) == (
         7,
         7,
@@ -112,19 +120,73 @@ def test_an_empty_folder_is_no_class(folder: Path) -> None:
     (folder / "train" / "__MACOSX").mkdir()
     (folder / "val" / "__MACOSX").mkdir()
     (folder / "val" / "__MACOSX" / "._000.jpg").write_bytes(b"junk")
+    for name in ("@eaDir", "$RECYCLE.BIN", "#recycle", "lost+found"):
+        (folder / "train" / name).mkdir()
+        shutil.copy(folder / "val" / "ant" / "000.jpg", folder / "train" / name)
+    (folder / "train" / "nothing").mkdir()
     source = opened(folder)
-    assert source.classes == ("ant", "zebra") and source.notes == (
-        "__MACOSX/ holds no image and is no class",
+    assert source.classes == ("ant", "zebra") and source.train_size == 24
+    assert source.notes == (
+        f"ignored in {folder / 'train'}: 5 system folders (#recycle, $RECYCLE.BIN, @eaDir, __MACOSX, lost+found)",
+        f"ignored in {folder / 'val'}: 1 system folders (__MACOSX)",
+        "nothing/ holds no image and is no class",
+        "class order: folder names as text",
     )
     for file in (folder / "train" / "ant").iterdir():
         file.unlink()
-    fails("CMT-501", "train/ant holds no image", folder)
+    hint = fails("CMT-502", "1 class.* in val/ but without images in train/: ant", folder)
+    assert hint
+
+
+def test_classes_without_held_out_images(folder: Path) -> None:
+    shutil.rmtree(folder / "val" / "ant")
+    for _ in range(2):  # without the folder, and with an empty one
+        source = opened(folder)
+        assert (
+            source.classes == ("ant", "zebra")
+            and "1 of 2 classes have no held-out images: ant" in source.notes
+        )
+        assert np.bincount(together(source.val(4))[1], minlength=2).tolist() == [0, 5]
+        (folder / "val" / "ant").mkdir(exist_ok=True)
+
+
+@pytest.mark.parametrize("where", ["itself", "above", "split", "root", "neighbour", "sibling"])
+def test_a_link_whose_images_would_count_twice_is_named(folder: Path, where: str) -> None:
+    place = folder / "train" / "ant"
+    (place / "below").mkdir()
+    (place / "other").mkdir()
+    target = {"itself": place / "below", "above": place, "split": folder / "train", "root": folder,
+              "neighbour": folder / "train" / "zebra", "sibling": place / "other"}[where]  # fmt: skip
+    (place / "below" / "link").symlink_to(target)
+    hint = fails("CMT-501", "the link .*below/link leads to .*: its images would count twice", folder)
+    assert "remove the link" in hint
+    (place / "below" / "link").unlink()
+    (folder / "train" / "alias").symlink_to(folder / "train" / "zebra")
+    fails("CMT-501", "the link .*train/alias leads to", folder)
+
+
+def test_endings_are_what_pillow_reads_and_the_rest_is_counted(folder: Path) -> None:
+    place = folder / "train" / "ant"
+    for ending, kind in (
+        (".jfif", "JPEG"),
+        (".JPE", "JPEG"),
+        (".avif", "AVIF"),
+        (".jp2", "JPEG2000"),
+        (".ico", "ICO"),
+    ):
+        (place / f"more{ending}").write_bytes(encoded(smooth(5), kind))
+    for junk in ("a.heic", "b.HEIC", "c.txt", "d", "e.eps", "f.pdf"):
+        (place / junk).write_bytes(b"x")
+    source = opened(folder)
+    assert source.train_size == 29 and len(together(source.train(29, 0, 1))[0]) == 29
+    (note,) = [note for note in source.notes if note.startswith("left out")]
+    assert "2 .heic" in note and "1 .eps" in note and "1 without ending" in note and "pillow-heif" in note
 
 
 def test_a_damaged_layout_is_named(folder: Path) -> None:
     (folder / "val" / "newt").mkdir()
     shutil.copy(folder / "val" / "ant" / "000.jpg", folder / "val" / "newt")
-    fails("CMT-502", "in val/ but not in train/: newt", folder)
+    fails("CMT-502", "in val/ but without images in train/: newt", folder)
     shutil.rmtree(folder / "val")
     fails("CMT-501", "there is no folder .*val", folder)
     shutil.rmtree(folder / "train")

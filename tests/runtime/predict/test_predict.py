@@ -69,7 +69,9 @@ def test_a_bad_image_is_named_and_the_others_go_on(model: Path, folder: Path) ->
     found = json.loads(done.stdout)
     assert len(found["predictions"]) == 4
     assert [Path(bad["image"]).name for bad in found["bad"]] == ["e.png", "gone.png"]
-    assert "not a JPEG" in found["bad"][0]["reason"] and "No such file" in found["bad"][1]["reason"]
+    assert (
+        "not an image of a kind" in found["bad"][0]["reason"] and "No such file" in found["bad"][1]["reason"]
+    )
     for each in found["predictions"]:
         chances = [g["probability"] for g in each["guesses"]]
         assert chances == sorted(chances, reverse=True) and 0 < sum(chances) <= 1 and len(chances) == 3
@@ -152,7 +154,9 @@ def test_the_page_shows_each_class_s_map(see: Any, model: Path, folder: Path, tm
     assert cmt(str(model), str(folder), "--html", str(out), "--backend", "numpy").exit_code == 1
     seen = see(out.read_text())
     page = seen.page
-    assert page.locator("article").count() == 4 and "e.png: not a JPEG" in page.inner_text("#about")
+    assert page.locator("article").count() == 4 and "e.png: not an image of a kind" in page.inner_text(
+        "#about"
+    )
     article = page.locator("article").first
     buttons = article.locator("button.guess")
     assert buttons.count() == 3 and article.locator(".guess").count() == 5

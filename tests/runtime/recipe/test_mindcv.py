@@ -91,7 +91,7 @@ def rates(epochs: int, steps: int) -> list[float]:
 
 @pytest.mark.parametrize("epochs", [1, 3, 5, 6, 40, 300])
 def test_rates_are_mindcvs_and_cut_where_the_run_ends(epochs: int) -> None:
-    recipe = load_recipe(str(FILE), overrides=(f"train.epochs={epochs}", "train.batch=2"))
+    recipe = load_recipe(str(FILE), {"train.epochs": epochs, "train.batch": 2})
     fields = recipe.schedule.model_dump(exclude={"lr", "may_end_early"})
     found = learning_rates(recipe.peak_lr(1024), steps_per_epoch=4, epochs=epochs, **fields)
     assert found == pytest.approx(rates(epochs, 4), rel=1e-12)

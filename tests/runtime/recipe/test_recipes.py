@@ -104,7 +104,7 @@ def test_a_whole_mapping_replaces_a_group_of_another_kind() -> None:
 
 
 def test_the_rate_scales_with_the_images_of_an_update() -> None:
-    one, four = (load_recipe("cmt_s", overrides=(f"train.accumulate={n}",)) for n in (1, 4))
+    one, four = (load_recipe("cmt_s", {"train.accumulate": n}) for n in (1, 4))
     assert rates(four, 10_000)[0] == pytest.approx(4 * rates(one, 10_000)[0]) == pytest.approx(5e-4)
     assert four.steps_per_epoch(10_000) == 76 and one.steps_per_epoch(10_000) == 78  # 19 updates of 4
     assert len(rates(four, 10_000)[1]) == 300 * 19

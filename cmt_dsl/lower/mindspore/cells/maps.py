@@ -129,7 +129,12 @@ class DepthwiseConv(nn.Cell):
         p, q = rows * (height - 1) // 2, columns * (width - 1) // 2
         self.weight = Parameter(ops.zeros((channels, 1, height, width), ms.float32), name="weight")
         self.conv = ops.Conv2D(
-            channels, (height, width), pad_mode="pad", pad=(p, p, q, q), dilation=(rows, columns), group=channels
+            channels,
+            (height, width),
+            pad_mode="pad",
+            pad=(p, p, q, q),
+            dilation=(rows, columns),
+            group=channels,
         )
         self.input_grad = DepthwiseInputGrad(self.conv)
         if has_bias:

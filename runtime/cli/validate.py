@@ -1,0 +1,86 @@
+"""The verb `validate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runtime.cli.options import (
+    Checkpoint,
+    Classes,
+    ClassOrder,
+    Data,
+    Distributed,
+    Json,
+    Overwrite,
+    TrainName,
+    ValName,
+    Weights,
+    require_free,
+)
+from runtime.cli.per_class import say_classes, write_figures
+from runtime.cli.terminal import Status, console_for, say
+
+
+def validate(
+    checkpoint: Checkpoint,
+    data: Data,
+    batch: Annotated[int | None, typer.Option(min=1, help="Images at once; default: as in training.")] = None,
+    weights: Weights = "raw",
+    classes: Classes = None,
+    class_order: ClassOrder = None,
+    train_name: TrainName = None,
+    val_name: ValName = None,
+    by_class: Annotated[
+        bool, typer.Option("--per-class", help="Also recall, precision and F1 of each class, worst first.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", help="A .csv: figures of each class, and the confusion matrix."),
+    ] = None,
+    overwrite: Overwrite = False,
+    distributed: Distributed = None,
+    as_json: Json = False,
+) -> None:
+    """Measure accuracy and loss of a checkpoint on held-out images.
+
+    Each image counts once, on however many workers.
+    """
+    from runtime.checkpoint.load import restore
+    from runtime.data.held_out import Asked
+    from runtime.device.environment import native_errors, native_noise_to, temporary_log
+    from runtime.device.world import join
+    from runtime.recipe.schema import DeviceGroup
+    from runtime.training.validate import validate as run
+
+    restore(checkpoint)[0].weights(weights)  # a bad file is reported before MindSpore loads
+    if out is not None:
+        if out.suffix.lower() != ".csv":
+            raise typer.BadParameter(
+                "-o takes a file that ends in .csv; `cmt report RUN --data DIR -o FILE.html` is a page"
+            )
+        require_free(out, overwrite, checkpoint)
+    console = console_for(as_json)
+    say(console, f"validating {checkpoint} ({weights} weights) on {data}")
+    asked = Asked(classes, class_order, train_name, val_name)
+    with temporary_log("validate") as log, native_noise_to(log), native_errors(log), Status(console) as now:
+        world = join(DeviceGroup(), distributed)
+        found = run(checkpoint, data, batch, weights=weights, world=world, tell=now.tell, asked=asked)
+    if not world.first:
+        return
+    if out is not None:
+        write_figures(out, found)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        for bad in found["bad_images"]:
+            say(console, f"left out: cannot read {bad}")
+        say(
+            console,
+            f"top-1 {found['top1']:.2%}  top-5 {found['top5']:.2%}  loss {found['loss']:.4f}  "
+            f"images {found['images']}",
+        )
+        say_classes(console, found, by_class=by_class)

@@ -1,0 +1,56 @@
+"""The held-out images of a data set as a file of weights wants them: its size, its crop, its classes by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.data.classes import Sorting, class_names
+from runtime.data.source import Source, View, as_model_sees, open_source
+from runtime.recipe.read import recipe_from
+from runtime.recipe.schema import DataGroup, Recipe
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user says of the data and the classes, where the files do not."""
+
+    classes: str | None = None
+    """The model's class names: "imagenet" or a file."""
+    class_order: Sorting | None = None
+    train_name: str | None = None
+    val_name: str | None = None
+
+    def group(self, group: DataGroup) -> DataGroup:
+        """A recipe's data group with what was said; a list that its run read is not needed again."""
+        said = {"class_order": self.class_order, "train_name": self.train_name, "val_name": self.val_name}
+        return group.model_copy(update={"classes": None, **{k: v for k, v in said.items() if v is not None}})
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The source, the recipe that the weights were trained by, if it is known, and what to tell."""
+
+    source: Source
+    recipe: Recipe | None
+    notes: tuple[str, ...]
+
+
+def held_out(
+    data: str, model: Any, recipe: Mapping[str, Any], names: Sequence[str] | None, asked: Asked | None = None
+) -> HeldOut:
+    """Open `data` for a checked model whose classes are `names` (none in it: not known); CMT-5xx.
+
+    Labels are the model's logits and classes its names, whatever the data's are. With names None no logit is asked
+    for, and the data's own classes stay.
+    """
+    asked = asked if asked is not None else Asked()
+    read = recipe_from(dict(recipe)) if recipe else None  # converted weights bring none
+    group = asked.group(read.data if read else DataGroup())
+    source = open_source(data, View.of(model, group.eval_crop), group=group)
+    if names is None:
+        return HeldOut(source, read, (*source.notes, *([source.order.note()] if source.order.note() else [])))
+    given = class_names(asked.classes) if asked.classes is not None else tuple(names)
+    source, notes = as_model_sees(source, model.classes, given)
+    return HeldOut(source, read, (*source.notes, *notes))
