@@ -71,7 +71,7 @@ class Graph:
     scopes: tuple[Scope, ...]
     stages: tuple[str, ...]
     """The output node of each stage: the feature pyramid."""
-    files: Mapping[str, str] = dataclasses.field(default_factory=dict, compare=False)
+    files: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str], compare=False)
     """What drawings and pages call the files that places name: they are passed on, messages are not."""
 
     @cached_property

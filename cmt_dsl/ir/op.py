@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import field, fields
+from dataclasses import fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from cmt_dsl.ir.tensor import Param, TensorType
@@ -18,16 +19,12 @@ Arrays: TypeAlias = "Mapping[str, Array]"
 """An operator's parameters by name."""
 
 
-_LATER = "later"
+LATER: Mapping[str, bool] = MappingProxyType({"later": True})
+"""Of a field that an operator got after models had been trained with it: `field(default=1, metadata=LATER)`.
 
-
-def later(default: Any) -> Any:
-    """An attribute that an operator got after models had been trained with it.
-
-    Its default must mean what the operator meant before. At the default it is no part of the structure, so
-    that models which do not use it keep their fingerprints, and their checkpoints fit.
-    """
-    return field(default=default, metadata={_LATER: True})
+The default must mean what the operator meant before. At the default the attribute is no part of the structure,
+so that models which do not use it keep their fingerprints, and their checkpoints fit.
+"""
 
 
 class Op(ABC):
@@ -58,8 +55,8 @@ class Op(ABC):
         return {name: getattr(self, name) for name in names}
 
     def structure(self) -> tuple[tuple[str, Any], ...]:
-        """The same without attributes of `later` that have their default."""
-        usual = {f.name: f.default for f in fields(self) if _LATER in f.metadata}  # type: ignore[arg-type]
+        """The same without `LATER` attributes that have their default."""
+        usual = {f.name: f.default for f in fields(self) if f.metadata == LATER}  # type: ignore[arg-type]
         return tuple((k, v) for k, v in self.attributes().items() if k not in usual or v != usual[k])
 
     @abstractmethod

@@ -21,7 +21,7 @@ def _sides(least: int, most: int) -> Callable[[Any], int | tuple[int, int]]:
     """A reader of one whole number, or of two as [height, width]; two equal ones are one."""
 
     def read(value: Any) -> int | tuple[int, int]:
-        given = cast("list[Any]", list(value)) if isinstance(value, (list, tuple)) else [value, value]
+        given = [*cast("list[Any]", value)] if isinstance(value, (list, tuple)) else [value, value]
         if len(given) != 2 or any(type(v) is not int for v in given):
             raise ValueError(f"should be a whole number or [height, width], not {written(value)}")
         if not all(least <= v <= most for v in given):

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType, later
+from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Op, TensorType
 from cmt_dsl.ops.attributes import Flag, pair
 from cmt_dsl.ops.pooling import Pooling
 from cmt_dsl.ops.windows import padded, windows
@@ -16,7 +16,7 @@ class AvgPool(Pooling, kind="avg_pool"):
     With padding, `count_padding` says whether its zeros count in the mean; frameworks and papers disagree.
     """
 
-    count_padding: Flag | None = later(None)
+    count_padding: Flag | None = field(default=None, metadata=LATER)
 
     def infer(self, *x: TensorType) -> TensorType:
         if (self.padding != 0) != (self.count_padding is not None):

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType, later
+from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Op, TensorType
 from cmt_dsl.ops.axes import Axis, axes
 
 
@@ -11,7 +11,7 @@ from cmt_dsl.ops.axes import Axis, axes
 class Concat(Op, kind="concat"):
     """Values side by side along the channels, `[n, a, …], [n, b, …] -> [n, a + b, …]`, or along `over`."""
 
-    over: Axis = later("channels")
+    over: Axis = field(default="channels", metadata=LATER)
     arity = (2, 64)
 
     def infer(self, *x: TensorType) -> TensorType:

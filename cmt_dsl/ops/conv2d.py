@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Init, Op, Param, TensorType, later
+from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Init, Op, Param, TensorType
 from cmt_dsl.ops.attributes import Count, Flag, Margins, Sides, pair
 from cmt_dsl.ops.windows import padded, span, window, windows
 
@@ -25,7 +25,7 @@ class Conv2d(Op, kind="conv2d"):
     init: Init
     stride: Sides = 1
     groups: Count = 1
-    dilation: Sides = later(1)
+    dilation: Sides = field(default=1, metadata=LATER)
 
     def infer(self, *x: TensorType) -> TensorType:
         c, h, w = x[0].map()

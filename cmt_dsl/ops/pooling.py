@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Emitter, Op, TensorType, later
+from cmt_dsl.ir import LATER, Emitter, Op, TensorType
 from cmt_dsl.ops.attributes import Margins, Sides, pair
 from cmt_dsl.ops.windows import window
 
@@ -20,7 +20,7 @@ class Pooling(Op, kind="pooling"):
 
     kernel: Sides
     stride: Sides
-    padding: Margins = later(0)
+    padding: Margins = field(default=0, metadata=LATER)
 
     def infer(self, *x: TensorType) -> TensorType:
         c, h, w = x[0].map()

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType, later
+from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Op, TensorType
 from cmt_dsl.ops.axes import Over, axes
 
 
@@ -11,7 +11,7 @@ from cmt_dsl.ops.axes import Over, axes
 class Softmax(Op, kind="softmax"):
     """exp(x) / Σ exp(x) over the last axis, x[..., k] -> x[..., k], or over what `over` names."""
 
-    over: Over | None = later(None)
+    over: Over | None = field(default=None, metadata=LATER)
 
     def infer(self, *x: TensorType) -> TensorType:
         if self.over is not None:

@@ -1,6 +1,6 @@
 """What checkpoints are held to: a change in these golden files makes trained weights refuse their own spec.
 
-An operator gets a new attribute by `cmt_dsl.ir.later`, which leaves every line below as it is.
+An operator gets a new attribute as a field that is `cmt_dsl.ir.LATER`, which leaves every line below as it is.
 """
 
 from __future__ import annotations

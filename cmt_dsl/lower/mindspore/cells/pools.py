@@ -18,7 +18,8 @@ class AxisSum(nn.Cell):
     def __init__(self, axes, count, after, sizes, factor):
         super().__init__()
         self.native = ms.get_context("device_target") != "CPU"
-        self.axes, self.count, self.after, self.sizes, self.factor = axes, count, after, sizes, factor
+        self.axes, self.count, self.after, self.factor = axes, count, after, factor
+        self.shape = (-1, *sizes)
 
     def construct(self, x):
         v = x.astype(ms.float32)
@@ -30,7 +31,7 @@ class AxisSum(nn.Cell):
         else:
             v = v.reshape(-1, self.count, self.after)
             y = ops.BatchMatMul()(ops.full((v.shape[0], 1, self.count), self.factor, dtype=ms.float32), v)
-        return y.reshape((x.shape[0],) + self.sizes).astype(x.dtype)
+        return y.reshape(self.shape).astype(x.dtype)
 
 
 class AvgPoolInside(nn.Cell):
@@ -39,9 +40,9 @@ class AvgPoolInside(nn.Cell):
     def __init__(self, kernel, stride, size):
         super().__init__()
         self.pool = nn.AvgPool2d(kernel, stride)
-        self.size = size
+        self.size, self.shape = size, (1, 1, *size)
 
     def construct(self, x, padded):
         p, q = (padded.shape[2] - self.size[0]) // 2, (padded.shape[3] - self.size[1]) // 2
-        ones = ops.pad(ops.ones((1, 1) + self.size, x.dtype), [q, q, p, p])
+        ones = ops.pad(ops.ones(self.shape, x.dtype), [q, q, p, p])
         return self.pool(padded) / self.pool(ones)
