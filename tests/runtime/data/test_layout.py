@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cmt_dsl.errors import CmtError
-from runtime.data.identity import difference, identity
+from runtime.data.identity import difference
 from tests.runtime.data.made import STILL, make_folder, opened
 
 
@@ -88,17 +88,17 @@ def test_held_out_images_are_split_off_by_name(folder: Path, tmp_path: Path) -> 
 
 
 def test_the_same_data_is_names_sizes_and_labels(folder: Path, tmp_path: Path) -> None:
-    known = identity(opened(folder))
+    known = opened(folder).identity
     moved = shutil.copytree(folder, tmp_path / "elsewhere", copy_function=shutil.copyfile)
-    assert difference(known, identity(opened(moved))) == ""
+    assert difference(known, opened(moved).identity) == ""
     (moved / "train" / "ant" / "003.jpg").unlink()
     (moved / "train" / "zebra" / "new.jpg").write_bytes(b"x" * 99)
-    assert difference(known, identity(opened(moved))) == "class ant of train held 6 images, now 5"
+    assert difference(known, opened(moved).identity) == "class ant of train held 6 images, now 5"
     shutil.copy(folder / "train" / "ant" / "002.jpg", moved / "train" / "ant" / "006.jpg")
     (moved / "train" / "zebra" / "000.jpg").unlink()
-    assert difference(known, identity(opened(moved))) == "class ant of train held 6 images, and now others"
+    assert difference(known, opened(moved).identity) == "class ant of train held 6 images, and now others"
     shutil.copy(moved / "val" / "ant" / "000.jpg", moved / "val" / "ant" / "001.jpg")
-    assert difference(known["val"] and {"val": known["val"]}, identity(opened(moved))).startswith(
+    assert difference(known["val"] and {"val": known["val"]}, opened(moved).identity).startswith(
         "class ant of val"
     )
 
