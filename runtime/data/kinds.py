@@ -70,7 +70,7 @@ def pictures_unread(counts: Mapping[str, int]) -> dict[str, int]:
 
 def listed(counts: Mapping[str, int]) -> str:
     """`3 .heic (Pillow does not read them here: pip install pillow-heif), 2 .txt` for numbers of files by ending; pictures come first."""
-    ranked = sorted(counts.items(), key=lambda item: (item[0] not in FIXES, -item[1], item[0]))
+    ranked = sorted(counts.items(), key=lambda item: (item[0] not in FIXES, -item[1], item[0] or "~"))
     told = []
     for name, count in ranked[:SHOWN]:
         why = f" (Pillow does not read them here: {FIXES[name]})" if name in FIXES else ""

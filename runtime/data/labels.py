@@ -10,6 +10,7 @@ classes in an order that only the development kit knows.
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -48,15 +49,16 @@ def labelled(
     names, folders = Spellings(files, split.name), _Folders(classes)
     found: dict[str, list[str]] = {}
     seen: dict[str, int] = {}
-    for row, (file, label) in _pairs(list_, names, folders):
+    for number, (row, (file, label)) in enumerate(_pairs(list_, names, folders)):
         matches, known = names.find(file), folders.find(label)
-        if row.line == 1 and not matches and (classes is None or known is None):
+        if number == 0 and not matches and (classes is None or known is None):
             continue  # a heading
         where = Place(str(list_), row.line, 1)
         if len(matches) != 1:
             raise _unknown(where, file, matches, split, names)
         [name] = matches
         if known is None:
+            label = boxes[1] if (boxes := BOXES.match(label)) else label
             hint = "" if classes is None else did_you_mean(label, sorted(map(printable, classes)))
             wrong = f"'{label}' is no class folder of {train}" if label else f"{name} is given no class"
             raise CmtError("CMT-508", wrong, place=where, hint=hint or "each line is 'FILE CLASS'")
@@ -110,13 +112,14 @@ class _Folders:
 
 def _pairs(list_: Path, names: Spellings, folders: _Folders) -> Iterator[tuple[Row, tuple[str, str]]]:
     """File and class of each row, as they are written."""
-    rows = read_rows(list_, lambda field: bool(names.find(field)), lambda line: bool(_by_blanks(line, names)))
+    by_blanks = functools.partial(_by_blanks, names=names, folders=folders)
+    rows = read_rows(list_, lambda field: bool(names.find(field)), lambda line: bool(by_blanks(line)))
     if not any(len(row.fields) > 1 for row in rows):
         for row in rows:
             line = row.fields[0].strip()
-            yield row, _by_blanks(line, names) or (*line.split(None, 1), "")[:2]
+            yield row, by_blanks(line) or (*line.split(None, 1), "")[:2]
         return
-    file = _most(rows, lambda field: bool(names.find(field)), besides=None)
+    file = _most(rows, names.clearness, besides=None)
     label = _label_column(rows, file, names, folders)
     for row in rows:
         padded = (*row.fields, *[""] * (1 + max(file, label)))
@@ -127,32 +130,35 @@ def _label_column(rows: list[Row], file: int, names: Spellings, folders: _Folder
     """Of the classes: where known ones stand, else what the heading says, else beside the file's."""
     beside = file + 1 if any(len(row.fields) > file + 1 for row in rows[:LOOKED_AT]) else max(file - 1, 0)
     if not folders.anything:
-        return _most(rows, lambda field: folders.find(field) is not None, besides=file, first=beside)
+        return _most(rows, lambda field: int(folders.find(field) is not None), besides=file, first=beside)
     heading = [field.lower() for field in rows[0].fields]
     named = [i for i, field in enumerate(heading) if field in HEADINGS and i != file]
     return named[-1] if named and not any(names.find(field) for field in rows[0].fields) else beside
 
 
-def _most(rows: list[Row], fits: Callable[[str], bool], *, besides: int | None, first: int = 0) -> int:
-    """The column in which most fields fit; `first` where none does better."""
+def _most(rows: list[Row], fits: Callable[[str], int], *, besides: int | None, first: int = 0) -> int:
+    """The column whose fields fit best; `first` where none does better."""
     some = rows[:LOOKED_AT]
     counts = {
-        column: sum(len(row.fields) > column and fits(row.fields[column]) for row in some)
+        column: sum(fits(row.fields[column]) for row in some if len(row.fields) > column)
         for column in range(max(len(row.fields) for row in some))
         if column != besides
     }
     return max(counts, key=lambda column: (counts[column], column == first, -column), default=first)
 
 
-def _by_blanks(line: str, names: Spellings) -> tuple[str, str] | None:
-    """File and class of a line: the longest known file name that it begins with, or what stands in quotes."""
+def _by_blanks(line: str, names: Spellings, folders: _Folders) -> tuple[str, str] | None:
+    """File and class of a line: the longest known file name that it begins with, or what stands in quotes.
+
+    A shorter one where only then what follows is a class.
+    """
     quoted = re.match(r'^"([^"]*)"\s+"?(.*?)"?\s*$', line)
     if quoted and names.find(quoted[1]):
         return quoted[1], quoted[2]
-    for end in reversed([match.start() for match in re.finditer(r"\s+", line.strip())]):
-        if names.find(line[:end]):
-            return line[:end], line[end:].strip().strip('"')
-    return None
+    ends = reversed([match.start() for match in re.finditer(r"\s+", line.strip())])
+    found = [(line[:end], line[end:].strip().strip('"')) for end in ends if names.find(line[:end])]
+    known = (pair for pair in found if folders.find(pair[1]) is not None)
+    return next(known, found[0] if found else None)
 
 
 def _beginnings(text: str) -> Iterator[str]:

@@ -15,8 +15,8 @@ import numpy as np
 
 from cmt_dsl.errors import CmtError
 from runtime.data.classes import Order
-from runtime.data.order import shuffled_draws
 from runtime.data.identity import Identity, identified
+from runtime.data.order import shuffled_draws
 from runtime.data.source import WHOLE, Bad, Batch, Shard, View
 from runtime.data.splitting import Split
 from runtime.data.stages import Stages, eval_stages, through, train_stages

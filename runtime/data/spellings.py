@@ -6,6 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable
 
 from cmt_dsl.errors import did_you_mean
+from runtime.data.kinds import ending, endings
 
 SAME = {".jpeg": ".jpg", ".jpe": ".jpg", ".jfif": ".jpg", ".tiff": ".tif"}
 
@@ -37,6 +38,10 @@ class Spellings:
                 if found := level.get(spelled(path)):
                     return found
         return []
+
+    def clearness(self, word: str) -> int:
+        """How plainly a word names an image: 2 by its ending, 1 by less, 0 not at all."""
+        return 0 if not self.find(word) else 1 + (ending(word) in endings())
 
     def near(self, word: str) -> str:
         """A hint: the image that looks most like it."""

@@ -18,7 +18,7 @@ SYSTEM = frozenset(
      "desktop.ini", "icon\r"]
 )  # fmt: skip
 """What file systems and network storage put beside people's files, in small letters; names with a leading dot too."""
-SHOWN = 4
+SHOWN = 6
 """Names that a note lists."""
 
 Place = tuple[int, int]
@@ -126,10 +126,10 @@ class Walk:
         if self.left_out:
             found.append(f"left out of {where}/: {listed(self.left_out)}")
         if self.ignored:
-            ranked = self.ignored.most_common()
+            ranked = sorted(self.ignored.items(), key=lambda item: (-item[1], item[0]))
             told = [f"{count:,} {printable(name)}" for name, count in ranked[:SHOWN]]
             if rest := ranked[SHOWN:]:
-                told.append(f"{sum(count for _, count in rest):,} others")
+                told.append(f"{sum(count for _, count in rest):,} of {len(rest)} other names")
             found.append(f"ignored in {where}/, as the system's by their names: {', '.join(told)}")
         return found
 
