@@ -39,7 +39,8 @@ def _by_class(stored: Stored, classes: tuple[str, ...]) -> Iterator[tuple[str, s
             try:
                 known, size = stored.identity(index)
             except OSError as error:
-                raise CmtError("CMT-501", f"cannot read {stored.name(index)}: {error.strerror}") from None
+                where = error.filename or stored.name(index)
+                raise CmtError("CMT-501", f"cannot read {where}: {error.strerror}") from None
             digest.update(os.fsencode(f"{known}\0{size}\n"))
         yield name, f"{len(rows)} {digest.hexdigest()}"
 

@@ -124,7 +124,7 @@ class Walk:
         if self.strays:
             found.append(f"left out of {where}/: {self.strays:,} images beside the class folders")
         if self.left_out:
-            found.append(f"left out of {where}/: {listed(self.left_out)}")
+            found.append(f"left out of {where}/, no images by their endings: {listed(self.left_out)}")
         if self.ignored:
             ranked = sorted(self.ignored.items(), key=lambda item: (-item[1], item[0]))
             told = [f"{count:,} {printable(name)}" for name, count in ranked[:SHOWN]]

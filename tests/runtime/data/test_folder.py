@@ -104,9 +104,9 @@ def test_files_and_names_of_every_sort(tmp_path: Path) -> None:
     assert source.classes == ("Größe 寸", "x.y z")
     system = "as the system's by their names: 2 .*, 1 ._*, 1 Thumbs.db"
     assert list(source.notes) == [
-        "left out of train/: 1 .txt",
+        "left out of train/, no images by their endings: 1 .txt",
         f"ignored in train/, {system}",
-        "left out of val/: 1 .txt",
+        "left out of val/, no images by their endings: 1 .txt",
         f"ignored in val/, {system}",
         "class order: folder names as text",
     ]
@@ -221,7 +221,7 @@ def test_endings_are_what_pillow_reads_and_the_rest_is_counted(folder: Path) -> 
     assert (
         note
         == (
-            "left out of train/: 2 .heic (Pillow does not read them here: pip install pillow-heif), "
+            "left out of train/, no images by their endings: 2 .heic (Pillow does not read them here: pip install pillow-heif), "
             "1 .eps (Pillow does not read them here: drawings: convert them to PNG), "
             "1 .pdf (Pillow does not read them here: drawings: convert them to PNG), 1 .txt, 1 without ending"
         )

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from cmt_dsl import load
 from cmt_dsl.errors import CmtError
+from runtime.data.held_out import Asked, HeldOut, held_out
 from runtime.data.identity import difference
+from runtime.data.splitting import SPLIT, hold_out, read_split, write_split
+from runtime.recipe.read import load_recipe
 from tests.runtime.data.made import STILL, make_folder, opened, smooth
 
 
@@ -148,3 +154,55 @@ def test_the_same_data_is_names_sizes_and_labels(folder: Path, tmp_path: Path) -
     (again / "train").rename(again / "training")
     os.utime(again / "val" / "ant" / "000.jpg", (1, 1))
     assert opened(again, train_name="training").identity == known
+
+
+def test_a_split_is_of_each_class_and_a_function_of_the_names(tmp_path: Path) -> None:
+    names = [f"c{n % 3}/{n:04d}.jpg" for n in range(300)]
+    labels = np.array([n % 3 for n in range(300)])
+    one = hold_out(names, labels, 0.1, 0, "here")
+    assert Counter(name[:2] for name in one.held_out) == {"c0": 10, "c1": 10, "c2": 10}
+    assert one == hold_out(names[::-1], labels[::-1], 0.1, 0, "here")
+    other = hold_out(names, labels, 0.1, 1, "here")
+    assert 0 <= len(set(one.held_out) & set(other.held_out)) < 12  # 3 in the mean
+    more = hold_out([*names, "c0/new.jpg"], np.append(labels, 0), 0.1, 0, "here")
+    assert len(set(one.held_out) - set(more.held_out)) <= 1
+    few = hold_out(["a", "b", "c"], np.array([0, 0, 1]), 0.9, 0, "here")
+    assert len(few.held_out) == 1 and "c" not in few.held_out  # a class of one image trains
+    with pytest.raises(CmtError, match="no class has two images"):
+        hold_out(["a"], np.array([0]), 0.5, 0, "here")
+    write_split(tmp_path, one)
+    assert read_split(tmp_path / "last.safetensors") == one
+    (tmp_path / SPLIT).write_text("[]")
+    with pytest.raises(CmtError, match=r"cannot read .*split\.json"):
+        read_split(tmp_path / "last.safetensors")
+
+
+def test_a_run_validates_on_what_it_held_out(folder: Path, tmp_path: Path) -> None:
+    shutil.rmtree(folder / "val")
+    run = tmp_path / "run"
+    run.mkdir()
+    model, recipe = (
+        load("cmt_nano", set={"classes": 2}),
+        load_recipe("digits", overrides=("data.split=0.34",)),
+    )
+    trained = opened(folder, STILL, split=0.34)
+    write_split(run, trained.split)
+    for number in range(20):  # images that came later were neither trained nor held out
+        shutil.copy(folder / "train/ant/000.jpg", folder / f"train/ant/new{number}.jpg")
+
+    def held(beside: Path, asked: Asked | None = None) -> HeldOut:
+        return held_out(str(folder), model, recipe.resolved(), ("ant", "zebra"), asked, beside)
+
+    found = held(run / "last.safetensors")
+    assert (
+        found.source.val_size == 4
+        and "held out: 4 of 32 images, as split.json of the run lists them" in found.notes
+    )
+    assert held(tmp_path / "elsewhere.safetensors").source.val_size == 9 + 2
+    (folder / "test" / "ant").mkdir(parents=True)
+    shutil.copy(folder / "train/ant/000.jpg", folder / "test/ant")
+    assert held(run / "last.safetensors", Asked(val_name="test")).source.val_size == 1
+    (folder / "train" / trained.split.held_out[0]).unlink()
+    with pytest.raises(CmtError, match="1 of the 4 images that the run held out are not there") as gone:
+        held(run / "last.safetensors")
+    assert "split.json" in gone.value.problems[0].hint
