@@ -18,6 +18,7 @@ from runtime.cli.options import (
     Json,
     Overwrite,
     SpecOf,
+    TrainName,
     ValName,
     Weights,
     WeightsFile,
@@ -77,6 +78,7 @@ def features(
     weights: Weights = "raw",
     spec: SpecOf = None,
     class_order: ClassOrder = None,
+    train_name: TrainName = None,
     val_name: ValName = None,
     overwrite: Overwrite = False,
     as_json: Json = False,
@@ -95,7 +97,8 @@ def features(
     for path in paths:
         found.graph.output_of(path)  # an unknown one is reported before anything is computed
     recipe = found.checkpoint.recipe if found.checkpoint else {}
-    opened = held_out(data, found.model, recipe, None, Asked(class_order=class_order, val_name=val_name))
+    asked = Asked(class_order=class_order, train_name=train_name, val_name=val_name)
+    opened = held_out(data, found.model, recipe, None, asked, checkpoint)
     source = opened.source
     if not as_json:
         for note in opened.notes:

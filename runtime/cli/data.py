@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from runtime.cli.options import Data, Json, RunSets
+from runtime.cli.options import Data, Json, RunSets, TrainName, ValName, edits
 from runtime.cli.terminal import Status, console_for, say
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from runtime.data.source import Source
-    from runtime.recipe.schema import Recipe
+    from runtime.recipe.schema import DataGroup, Recipe
 
 app = typer.Typer(
     name="data", help="See, measure, check and pack the images of a training.", no_args_is_help=True
@@ -23,6 +23,17 @@ app = typer.Typer(
 
 RecipeName = Annotated[str, typer.Option(help="Recipe: a shipped name or a YAML file.")]
 Spec = Annotated[str, typer.Option(help="Model whose view of the images is taken.")]
+DataSets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="data.KEY=VALUE", help="Change how it is read (data.split=0.1). Repeatable."
+    ),
+]
+SAME = {
+    "across_splits": "in train and val",
+    "across_classes": "under two classes",
+    "within_class": "within a class",
+}
 FEW = 12  # classes and bad files that are printed; --json tells all
 
 
@@ -35,6 +46,8 @@ def preview(
     epoch: Annotated[int, typer.Option(min=1, help="Whose images and random numbers.")] = 1,
     count: Annotated[int, typer.Option(min=1, max=1024, help="Images on the sheet.")] = 36,
     set: RunSets = None,
+    train_name: TrainName = None,
+    val_name: ValName = None,
     as_json: Json = False,
 ) -> None:
     """A contact sheet of training images exactly as the model would see them: augmented, mixed, denormalised."""
@@ -44,7 +57,7 @@ def preview(
     console = console_for(as_json)
     with Status(console) as progress:
         progress.tell(f"opening {data} …")
-        source, plan = _open(data, recipe, model, set)
+        source, plan = _open(data, recipe, model, (*(set or ()), *_names(train_name, val_name)))
         progress.tell(f"augmenting {count} images …")
         tiles = samples(source, plan, epoch, count)
         write_atomically(out, sheet(tiles))
@@ -63,6 +76,8 @@ def bench(
     model: Spec = "cmt_s",
     seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="How long to measure.")] = 10.0,
     set: RunSets = None,
+    train_name: TrainName = None,
+    val_name: ValName = None,
     as_json: Json = False,
 ) -> None:
     """Images per second of the input pipeline alone: each stage on one core, and all of them together."""
@@ -71,7 +86,7 @@ def bench(
     console = console_for(as_json)
     with Status(console) as progress:
         progress.tell(f"opening {data} …")
-        source, plan = _open(data, recipe, model, set)
+        source, plan = _open(data, recipe, model, (*(set or ()), *_names(train_name, val_name)))
         found = {"data": source.name, "model": model, **measure(source, plan, seconds, progress.tell)}
     if as_json:
         typer.echo(json.dumps(found))
@@ -96,9 +111,15 @@ def bench(
 @app.command()
 def check(
     data: Annotated[str, typer.Argument(metavar="DIR", help="A folder, as for --data.")],
+    set: DataSets = None,
+    train_name: TrainName = None,
+    val_name: ValName = None,
     as_json: Json = False,
 ) -> None:
-    """Decode every image: classes, counts, kinds, sizes, and each file that cannot be read. Exit code 1 for those."""
+    """Decode every image: classes, counts, kinds, sizes, what cannot be read, and what is there twice.
+
+    Exit code 1 for files that cannot be read, and for the same bytes in both splits or under two classes.
+    """
     from runtime.data.census import census
     from runtime.data.pictures import Pictures
     from runtime.data.source import View, open_source
@@ -110,15 +131,17 @@ def check(
     with Status(console) as progress:
         progress.tell(f"opening {data} …")
         still = AugmentGroup(crop=None, flip=0.0)
-        source = open_source(data, View(3, 224, 224, 0.875), augment=still)
+        group = _group(set, train_name, val_name)
+        source = open_source(data, View(3, 224, 224, 0.875), augment=still, group=group)
         assert isinstance(source, Pictures)
         found = census(source, lambda split, done, of: progress.tell(f"{split}: {done:,} of {of:,} images"))
-    bad = [entry for split in found["splits"].values() for entry in split["bad"]]
     if as_json:
         typer.echo(json.dumps(found))
     else:
         _show(console, found)
-    if bad:
+    same = found["equal"]
+    bad = any(split["bad"] for split in found["splits"].values())
+    if bad or same["across_classes"] or same["across_splits"]:
         raise typer.Exit(1)
 
 
@@ -127,6 +150,9 @@ def pack(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Images in train/CLASS/ and val/CLASS/.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="New directory for the MindRecord files.")],
     shards: Annotated[int, typer.Option(min=1, max=1000, help="Files for each of train and val.")] = 1,
+    set: DataSets = None,
+    train_name: TrainName = None,
+    val_name: ValName = None,
     as_json: Json = False,
 ) -> None:
     """Write an image folder as MindRecord: the files as they are, labels, class names. `--data OUT` then reads it."""
@@ -135,20 +161,39 @@ def pack(
     console = console_for(as_json)
     with Status(console) as progress:
         progress.tell(f"reading {folder} …")
-        counts = write(folder, out, shards, lambda done, of: progress.tell(f"{done:,} of {of:,} images"))
+        group = _group(set, train_name, val_name)
+        counts, notes = write(
+            folder, out, shards, lambda done, of: progress.tell(f"{done:,} of {of:,} images"), group
+        )
     if as_json:
-        typer.echo(json.dumps({"directory": str(out), **counts}))
+        typer.echo(json.dumps({"directory": str(out), **counts, "notes": notes}))
     else:
+        for note in notes:
+            say(console, note)
         say(console, f"{out}: {counts['train']:,} training and {counts['val']:,} validation images")
 
 
-def _open(data: str, recipe: str, model: str, sets: list[str] | None) -> tuple[Source, Recipe]:
+def _names(train_name: str | None, val_name: str | None) -> tuple[str, ...]:
+    return edits({"data.train_name": train_name, "data.val_name": val_name})
+
+
+def _group(sets: list[str] | None, train_name: str | None, val_name: str | None) -> DataGroup:
+    """What the recipe's group `data` is with these edits, which may be of no other group."""
+    from runtime.recipe.read import load_recipe
+
+    if others := [text for text in sets or () if not text.strip().startswith("data.")]:
+        raise typer.BadParameter(f"--set {others[0]}: only data.… is read here, such as data.split=0.1")
+    found = load_recipe("digits", overrides=(*(sets or ()), *_names(train_name, val_name)), restated=[])
+    return found.data
+
+
+def _open(data: str, recipe: str, model: str, sets: tuple[str, ...]) -> tuple[Source, Recipe]:
     from cmt_dsl import load
     from runtime.data.source import View, open_source
     from runtime.recipe.read import is_recipe_path, load_recipe
 
-    plan = load_recipe(recipe, overrides=tuple(s for s in sets or () if is_recipe_path(s)))
-    spec = load(model, overrides=tuple(s for s in sets or () if not is_recipe_path(s)))
+    plan = load_recipe(recipe, overrides=tuple(s for s in sets if is_recipe_path(s)))
+    spec = load(model, overrides=tuple(s for s in sets if not is_recipe_path(s)))
     view = View.of(spec, plan.data.eval_crop)
     return open_source(data, view, augment=plan.augment, group=plan.data), plan
 
@@ -162,6 +207,12 @@ def _show(console: Console, found: dict[str, Any]) -> None:
             console,
             f"{split}: {facts['images']:,} images, {counts[0]:,} to {counts[-1]:,} in each of {len(counts)} classes",
         )
+        if (uneven := facts["imbalance"]) and uneven["ratio"] > 1:
+            (largest, most), (smallest, least) = uneven["largest"], uneven["smallest"]
+            say(
+                console,
+                f"  largest class / smallest: {uneven['ratio']:g} ({largest} {most:,}, {smallest} {least:,})",
+            )
         if len(counts) <= FEW:
             say(console, "  " + ", ".join(f"{name} {n:,}" for name, n in facts["by_class"].items()))
         say(console, "  " + ", ".join(f"{kind} {n:,}" for kind, n in facts["kinds"].items()))
@@ -170,3 +221,11 @@ def _show(console: Console, found: dict[str, Any]) -> None:
             say(console, f"  cannot read {entry['file']}: {entry['reason']}")
         if len(facts["bad"]) > FEW:
             say(console, f"  … and {len(facts['bad']) - FEW} others")
+    for kind, where in SAME.items():
+        groups = found["equal"][kind]
+        if groups:
+            say(console, f"the same bytes {where}: {len(groups):,} {'times' if len(groups) > 1 else 'time'}")
+        for group in groups[:FEW]:
+            say(console, "  " + " = ".join(group))
+        if len(groups) > FEW:
+            say(console, f"  … and {len(groups) - FEW} others; --json lists all")

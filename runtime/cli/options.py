@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -98,6 +100,11 @@ SpecOf = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is there.")]
+
+
+def edits(named: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Options that are short for an edit of the recipe, as `--set` has them: value by path, None where not given."""
+    return tuple(f"{path}={json.dumps(value)}" for path, value in named.items() if value is not None)
 
 
 def require_free(out: Path, overwrite: bool, *sources: Path) -> None:

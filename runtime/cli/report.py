@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from runtime.cli.computing import Backend, quietly
-from runtime.cli.options import Json
+from runtime.cli.options import Json, TrainName, ValName
 
 if TYPE_CHECKING:
+    from runtime.data.held_out import Asked
     from runtime.report.predictions import Predictions
 
 WIDTH, COLUMN = 80, 19  # of the table; at least, of a run's column
@@ -30,6 +31,8 @@ def report(
         ),
     ] = None,
     backend: Annotated[Backend, typer.Option(help="What computes then.")] = Backend.mindspore,
+    train_name: TrainName = None,
+    val_name: ValName = None,
     as_json: Json = False,
 ) -> None:
     """Tabulate and draw runs: accuracy, speed, memory, settings.
@@ -52,6 +55,7 @@ def report(
     if out is None:
         return
     from runtime.atomic import write_atomically
+    from runtime.data.held_out import Asked
     from runtime.data.walk import printable
     from runtime.sharing import names_of
 
@@ -63,12 +67,16 @@ def report(
     else:
         from runtime.report.page import report_page
 
-        made = report_page(records, names, _predicted(runs, data, backend)).encode()
+        made = report_page(
+            records, names, _predicted(runs, data, backend, Asked(None, None, train_name, val_name))
+        ).encode()
     write_atomically(out, made)
     typer.echo(f"{out}: {len(made):,} bytes", err=True)
 
 
-def _predicted(runs: list[Path], data: str | None, backend: Backend) -> list[Predictions | None]:
+def _predicted(
+    runs: list[Path], data: str | None, backend: Backend, asked: Asked
+) -> list[Predictions | None]:
     """What each run has, after looking at `data` where that is asked for."""
     from runtime.report.predictions import read_predictions
 
@@ -83,7 +91,7 @@ def _predicted(runs: list[Path], data: str | None, backend: Backend) -> list[Pre
             def tell(done: int, of: int, folder: Path = folder) -> None:
                 typer.echo(f"\r{folder}: {done} of {of} images", nl=done == of, err=True)
 
-            made, known = predictions_of(folder, data, backend=backend.value, progress=tell)
+            made, known = predictions_of(folder, data, backend=backend.value, asked=asked, progress=tell)
             if known:
                 typer.echo(f"{folder}: predictions of {made.facts['checkpoint']} are there already", err=True)
             found.append(made)

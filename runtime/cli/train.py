@@ -18,6 +18,7 @@ from runtime.cli.options import (
     RunSets,
     TrainName,
     ValName,
+    edits,
 )
 from runtime.cli.terminal import console_for, say
 
@@ -71,7 +72,7 @@ def train(
         raise typer.BadParameter("--resume continues a run, --overwrite replaces it: give one of them")
     named = {"train.init": init and str(init), "data.train_name": train_name, "data.val_name": val_name,
              "data.class_order": class_order}  # fmt: skip
-    sets = (*(set or ()), *(f"{path}={json.dumps(v)}" for path, v in named.items() if v is not None))
+    sets = (*(set or ()), *edits(named))
     try:
         with Watch() as watch:  # before anything starts threads
             summary = _train(spec, recipe, data, out, sets, overwrite, resume, distributed, console, watch)
@@ -107,8 +108,9 @@ def _train(
 ) -> dict[str, Any] | None:
     from cmt_dsl import build, load, unread
     from runtime.checkpoint.verify import require_fit
-    from runtime.data.identity import identity
+    from runtime.data.identity import total
     from runtime.data.source import View, open_source, require_classes
+    from runtime.data.splitting import read_split, write_split
     from runtime.device.environment import native_noise_to, temporary_log
     from runtime.device.world import join, processes
     from runtime.recipe.read import (
@@ -139,7 +141,9 @@ def _train(
     for problem in same:
         if problem.path != "classes":  # which keeps the data from deciding
             say(console, f"note: {problem.place}: {problem.message}")
-    source = open_source(data, View.of(model, plan.data.eval_crop), augment=plan.augment, group=plan.data)
+    held = read_split(out / LAST) if resume and plan.data.split is not None else None
+    view = View.of(model, plan.data.eval_crop)
+    source = open_source(data, view, augment=plan.augment, group=plan.data, split=held)
     for note in source.notes:
         say(console, note)
     if len(source.classes) != model.classes and not any(s.split("=")[0].strip() == "classes" for s in own):
@@ -149,8 +153,8 @@ def _train(
     graph = build(model)  # shape errors before the run directory is touched
     workers = processes(distributed)
     check_against_data(plan, source.train_size, workers)
-    if dropped := source.train_size % (plan.train.batch * workers):
-        say(console, f"the last {dropped} images of each shuffled epoch fill no batch and are left out of it")
+    if dropped := source.train_size % plan.images_per_update(workers):
+        say(console, f"each epoch leaves out {dropped} images, others each time: they fill no batch")
     check_against_model(plan, graph)
     decays_all(plan, model.profile_values)
     if point is None:
@@ -167,8 +171,10 @@ def _train(
         _require_device(plan, out)
         if world.first:
             reopen_run(out, point) if point else open_run(out, overwrite)
+            if source.split is not None:
+                write_split(out, source.split)
         facts = {"version": __version__, "spec": graph.fingerprint, "recipe": plan.resolved()}
-        world.require_equal(**facts, data=[*source.classes, identity(source)], resume=resume)
+        world.require_equal(**facts, data=[*source.classes, total(source.identity)], resume=resume)
         log = out / LOG if world.first else stack.enter_context(temporary_log("worker"))
         stack.enter_context(native_noise_to(log))
         from runtime.training.job import Job

@@ -76,6 +76,8 @@ def validate(
     if as_json:
         typer.echo(json.dumps(found))
     else:
+        for note in found["notes"]:
+            say(console, note)
         for bad in found["bad_images"]:
             say(console, f"left out: cannot read {bad}")
         say(

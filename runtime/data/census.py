@@ -1,75 +1,113 @@
-"""What a data set holds: images by class, kinds and sizes of pictures, and every file that cannot be read."""
+"""What a data set holds: images by class, kinds and sizes of pictures, what cannot be read, what is there twice."""
 
 from __future__ import annotations
 
 import io
+import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from runtime.data.decoding import Unreadable, picture
-from runtime.data.pictures import Pictures, Stored
+from runtime.data.equal import SIZE, digest, equal
+from runtime.data.pictures import Content, Pictures, Stored
 
 AT_ONCE = 256
 
 
-def census(source: Pictures, progress: Callable[[str, int, int], object]) -> dict[str, Any]:
-    """{"classes", "notes", "splits": {split: {"images", "by_class", "kinds", "sides", "bad"}}}; decodes every image.
+@dataclass(frozen=True)
+class Look:
+    """What one image is, or why it cannot be read."""
 
-    `progress` is told the split and how many images of how many are done.
+    kind: str = ""
+    side: tuple[int, int] = (0, 0)
+    reason: str = ""
+    digest: bytes = bytes(SIZE)
+
+
+def census(source: Pictures, progress: Callable[[str, int, int], object]) -> dict[str, Any]:
+    """Plain data: "classes", "notes", "splits" and "equal" of a source; every image is read and decoded once.
+
+    A split has "images", "by_class", "imbalance", "kinds", "sides", "bad" and, of a folder, "left_out". "equal" has
+    groups of file names, "within_class", "across_classes" and "across_splits". `progress` is told the split and how
+    many images of how many are done.
     """
-    found = {}
+    found, digests = {}, {}
     with ThreadPoolExecutor(source.workers) as pool:
-        for split, stored in source.stored.items():
+        for split, stored in sorted(source.stored.items()):  # train, val
+            looks = _looks(pool, stored, lambda done, of, split=split: progress(split, done, of))
             kinds: Counter[str] = Counter()
             sides: list[tuple[int, int]] = []
             bad: list[dict[str, str]] = []
-            size = len(stored.labels)
-            progress(split, 0, size)
-            for start in range(0, size, AT_ONCE):
-                some = range(start, min(start + AT_ONCE, size))
-                for index, (kind, side, reason) in zip(
-                    some, pool.map(lambda i, s=stored: _look(s, i), some), strict=True
-                ):
-                    if reason:
-                        bad.append({"file": stored.name(index), "reason": reason})
-                    else:
-                        kinds[kind] += 1
-                        sides.append(side)
-                progress(split, some[-1] + 1, size)
-            counts = np.bincount(stored.labels, minlength=len(source.classes))
+            digests[split] = np.zeros((len(stored.labels), SIZE), dtype=np.uint8)
+            for index, look in enumerate(looks):
+                if look.reason:
+                    bad.append({"file": stored.name(index), "reason": look.reason})
+                    continue
+                kinds[look.kind] += 1
+                sides.append(look.side)
+                digests[split][index] = np.frombuffer(look.digest, dtype=np.uint8)
+            counts = np.bincount(stored.labels, minlength=len(source.classes)).tolist()
             found[split] = {
-                "images": size,
-                "by_class": dict(zip(source.classes, counts.tolist(), strict=True)),
+                "images": len(stored.labels),
+                "by_class": dict(zip(source.classes, counts, strict=True)),
+                "imbalance": _imbalance(source.classes, counts),
                 "kinds": dict(kinds.most_common()),
                 "sides": _spread(sides),
+                "left_out": dict(source.left_out.get(split, {})),
                 "bad": bad,
             }
+    same = equal(digests, {split: stored.labels for split, stored in source.stored.items()})
     return {
         "data": source.name,
         "classes": len(source.classes),
         "notes": list(source.notes),
         "splits": found,
+        "equal": {
+            kind: [[source.stored[split].name(index) for split, index in group] for group in groups]
+            for kind, groups in vars(same).items()
+        },
     }
 
 
-def _look(stored: Stored, index: int) -> tuple[str, tuple[int, int], str]:
-    """(kind, (width, height), what is wrong) of one image."""
+def _looks(
+    pool: ThreadPoolExecutor, stored: Stored, progress: Callable[[int, int], object]
+) -> Iterator[Look]:
+    """Of every image, in order."""
+    size = len(stored.labels)
+    progress(0, size)
+    contents, done = stored.contents(np.arange(size)), 0
+    while some := list(itertools.islice(contents, AT_ONCE)):
+        yield from pool.map(_look, some)
+        done += len(some)
+        progress(done, size)
+
+
+def _look(read: Callable[[], Content]) -> Look:
     from PIL import Image
 
     try:
-        content = stored.read(index)
+        content = read()
         picture(content, 1)
         if not isinstance(content, bytes):
-            return "pixels", (content.shape[1], content.shape[0]), ""
+            return Look("pixels", (content.shape[1], content.shape[0]), "", digest(content))
         with Image.open(io.BytesIO(content)) as image:
-            return f"{image.format} {image.mode}", image.size, ""
+            return Look(f"{image.format} {image.mode}", image.size, "", digest(content))
     except (Unreadable, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return "", (0, 0), reason
+        return Look(reason=error.strerror if isinstance(error, OSError) and error.strerror else str(error))
+
+
+def _imbalance(classes: tuple[str, ...], counts: list[int]) -> dict[str, Any] | None:
+    """The largest and the smallest class that has images, and their ratio."""
+    some = [(count, name) for name, count in zip(classes, counts, strict=True) if count]
+    if not some:
+        return None
+    (most, largest), (least, smallest) = max(some, key=lambda c: c[0]), min(some, key=lambda c: c[0])
+    return {"ratio": round(most / least, 2), "largest": [largest, most], "smallest": [smallest, least]}
 
 
 def _spread(sides: list[tuple[int, int]]) -> dict[str, list[int]]:

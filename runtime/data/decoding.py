@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from runtime.data.kinds import formats
+from runtime.data.kinds import FIXES, formats
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,9 +48,16 @@ def picture(content: bytes | np.ndarray, side: int) -> Image:
     except (Unreadable, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise Unreadable("not an image of a kind that is read" if content else "the file is empty") from None
+        raise Unreadable(_why(content)) from None
     except Exception as error:  # Pillow raises many kinds on damaged files
         raise Unreadable(f"its content is damaged: {error}") from None
+
+
+def _why(content: bytes) -> str:
+    """What bytes are that no format of Pillow's owns to; phones write HEIC under the names of JPEG files."""
+    if content[4:8] == b"ftyp" and content[8:12] in (b"heic", b"heix", b"hevc", b"mif1", b"msf1"):
+        return f"a HEIC image, which Pillow does not read here: {FIXES['.heic']}"
+    return "not an image of a kind that is read" if content else "the file is empty"
 
 
 def _rgb(image: Any) -> Image:

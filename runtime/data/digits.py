@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -12,8 +12,10 @@ from runtime.data.affine import draw, resize, warp
 from runtime.data.classes import Order
 from runtime.data.decoding import picture
 from runtime.data.erasing import erased
+from runtime.data.identity import Identity, of_arrays
 from runtime.data.order import shuffled_draws
 from runtime.data.source import WHOLE, Bad, Batch, Shard, View
+from runtime.data.splitting import Split
 from runtime.recipe.augment import AugmentGroup
 
 SPLIT_SEED = 20211107  # never changes: the 360 held-out scans are the same for every recipe
@@ -38,6 +40,7 @@ class Digits:
                 )
         self.notes: tuple[str, ...] = ()
         self.bad: list[Bad] = []
+        self.split: Split | None = None
         scans, labels = _load()
         train, val = split(labels)
         self.train_size, self.val_size = len(train), len(val)
@@ -75,6 +78,13 @@ class Digits:
             count = len(rows)
             rows = np.concatenate([rows, np.repeat(rows[:1], batch - count)])
             yield Batch(self._channels(images[rows]), labels[rows], count, partial(self._name, rows))
+
+    @cached_property
+    def identity(self) -> Identity:
+        return {
+            name: of_arrays(*part, self.classes)
+            for name, part in (("train", self._train), ("val", self._val))
+        }
 
     def pixels(self, images: np.ndarray) -> np.ndarray:
         ink = (images.mean(axis=1) * self._std + self._mean) * 255

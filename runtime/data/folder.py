@@ -2,39 +2,42 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from cmt_dsl.errors import CmtError, did_you_mean
+from cmt_dsl.errors import CmtError
+from runtime.data.agreement import agree
 from runtime.data.classes import Order, order_of
-from runtime.data.kinds import endings
-from runtime.data.labels import find_list, labelled, names_folders
+from runtime.data.kinds import is_image, listed, pictures_unread, what_is_read
+from runtime.data.labels import describes, find_list, labelled
 from runtime.data.layout import misplaced
 from runtime.data.pictures import InOrder, Pictures
 from runtime.data.source import View
-from runtime.data.splitting import split_off
+from runtime.data.splitting import Split, held_rows, hold_out, told
 from runtime.data.walk import Walk, is_system, printable
 from runtime.recipe.augment import AugmentGroup
 from runtime.recipe.schema import DataGroup
 
 Census = dict[str, list[str]]
 """Sorted image paths of each class."""
-SHOWN = 5
-"""Classes that a message names."""
+ASKING, AT_ONCE = 8, 500
+"""Threads that ask for sizes, and files that one asks for in a row."""
 
 
 class Files(InOrder):
-    """Image files with labels, class after class."""
+    """Image files with labels, class after class, in a folder `root`."""
 
     def __init__(self, census: Census, classes: Sequence[str], root: Path):
         self.paths = [path for name in classes for path in census.get(name, ())]
         counts = [len(census.get(name, ())) for name in classes]
         self.labels = np.repeat(np.arange(len(classes), dtype=np.int32), counts)
-        self._root = str(root)
+        self._below = len(str(root)) + 1
 
     def name(self, index: int) -> str:
         return printable(self.paths[index])
@@ -43,9 +46,18 @@ class Files(InOrder):
         return Path(self.paths[index]).read_bytes()
 
     def identity(self, index: int) -> tuple[str, int]:
-        """What an image is known by when a run goes on: its path below the data's folder, and its size in bytes."""
-        path = self.paths[index]
-        return os.path.relpath(path, self._root), os.stat(path).st_size  # noqa: PTH116
+        return self.paths[index][self._below :], self._sizes[index]
+
+    @functools.cached_property
+    def _sizes(self) -> list[int]:
+        """Bytes of each file, asked for by many at once: over a network each answer takes its time."""
+        parts = [self.paths[at : at + AT_ONCE] for at in range(0, len(self.paths), AT_ONCE)]
+        with ThreadPoolExecutor(ASKING) as pool:
+            return [size for part in pool.map(_sizes_of, parts) for size in part]
+
+
+def _sizes_of(paths: list[str]) -> list[int]:
+    return [os.stat(path).st_size for path in paths]  # noqa: PTH116
 
 
 @dataclass(frozen=True)
@@ -56,110 +68,166 @@ class Found:
     val: Census
     order: Order
     notes: tuple[str, ...]
+    left_out: dict[str, dict[str, int]] = field(default_factory=dict)
+    split: Split | None = None
 
 
-def open_folder(root: Path, view: View, augment: AugmentGroup | None, group: DataGroup) -> Pictures:
-    """Classes are the folder names, of train where it is looked at, in the order of `classes.order_of`; CMT-5xx."""
-    found = folder_census(root, group, only_val=augment is None)
-    splits = {"val": found.val} | ({} if found.train is None else {"train": found.train})
-    stored = {split: Files(census, found.order.names, root) for split, census in splits.items()}
+def open_folder(
+    root: Path, view: View, augment: AugmentGroup | None, group: DataGroup, split: Split | None = None
+) -> Pictures:
+    """Classes are the folder names, of train where there is one, in the order of `classes.order_of`; CMT-5xx."""
+    found = folder_census(root, group, only_val=augment is None, split=split)
+    stored = {
+        name: Files(census, found.order.names, at)
+        for name, census, at in zip(("val", "train"), (found.val, found.train), _parts(root, group, found)[::-1], strict=True)
+        if census is not None
+    }  # fmt: skip
     shown = Order(
         tuple(map(printable, found.order.names)), found.order.by, tuple(map(printable, found.order.other))
     )
     notes = (*found.notes, *([shown.note()] if augment is not None and shown.note() else []))
-    return Pictures(printable(str(root)), shown.names, dict(stored), view, augment, group, notes, order=shown)
+    return Pictures(printable(str(root)), shown.names, dict(stored), view, augment, group, notes, order=shown,
+                    left_out=found.left_out, split=found.split)  # fmt: skip
 
 
-def folder_census(root: Path, group: DataGroup | None = None, *, only_val: bool = False) -> Found:
-    """The images of a folder by class; train may be missing if `only_val`, and is not looked at where val tells all."""
+def folder_census(
+    root: Path, group: DataGroup | None = None, *, only_val: bool = False, split: Split | None = None
+) -> Found:
+    """The images of a folder by class. If `only_val`, train may be missing, and is looked at for its classes alone.
+
+    Without a folder of held-out images `data.split` makes some, or the list `split` of a run says which they are.
+    """
     group = group if group is not None else DataGroup()
-    train_at, val_at = root / group.train_name, root / group.val_name
-    walks = {at: Walk(str(at)) for at in (train_at, val_at)}
-    if group.split is not None and val_at.is_dir():
+    train_at, val_at = _places(root, group)
+    train_walk, val_walk = _walks(train_at, val_at, group)
+    if group.split is not None and not only_val and val_at.is_dir() and val_at != train_at:
         raise CmtError(
             "CMT-801",
             f"there is a folder {val_at}, and data.split is for data without held-out images",
             path="data.split",
             hint="--set data.split=null",
         )
-    if not only_val or train_at.is_dir():
-        train: Census | None = _census(root, group, walks[train_at])
+    if group.split is not None and not val_at.is_dir():
+        images = _census(root, group, train_walk)
+        return _held_out(root, group, images, train_walk, split, only_val=only_val)
+    train = None if only_val else _census(root, group, train_walk)
+    names = set(train) if train is not None else _class_names(train_walk)
+    list_ = find_list(root, val_at)
+    if _is_flat(val_walk, names, list_):
+        files = {os.path.relpath(path, val_at): path for path in val_walk.images()}
+        known = {n for n in names if train is None or train[n]} if names else None
+        val, unread = labelled(files, known, root, val_at, train_at), ()
     else:
-        train = None
-    if group.split is not None:
-        train, val = split_off(
-            train if train is not None else _census(root, group, walks[train_at]), group.split, root
-        )
-    elif _is_flat(root, val_at, train):
-        val = _flat(val_at, train, walks[val_at], root)
-    else:
-        val = _census(root, group, walks[val_at], val=True)
-    notes = [note for walk in walks.values() for note in walk.notes()]
-    empty = sorted(
-        name for name in {**(train or {}), **val} if not val.get(name) and not (train or {}).get(name)
+        val = _census(root, group, val_walk, val=True)
+        unread = (f"{list_.name} is not read: {val_at.name}/ has class folders",) if list_ else ()
+    if not any(val.values()):
+        raise CmtError("CMT-501", f"{val_at} holds no image", hint=what_is_read())
+    walks = (val_walk,) if train is None else (train_walk, val_walk)
+    notes = [*(note for walk in walks for note in walk.notes()), *unread]
+    if train is None:
+        order = order_of(names | {n for n in val if val[n]}, root, group.classes, group.class_order)
+        return Found(None, _kept(val), order, tuple(notes), _left_out(walks))
+    notes += _empty(train, val)
+    notes += agree(printable(str(root)), _counts(train), _counts(val), (group.train_name, group.val_name))
+    order = order_of(_kept(train), root, group.classes, group.class_order)
+    return Found(_kept(train), _kept(val), order, tuple(notes), _left_out(walks))
+
+
+def _places(root: Path, group: DataGroup) -> tuple[Path, Path]:
+    return root / group.train_name, root / group.val_name
+
+
+def _parts(root: Path, group: DataGroup, found: Found) -> tuple[Path, Path]:
+    """Below which folder the images of train and val are named."""
+    train_at, val_at = _places(root, group)
+    return (train_at, train_at if found.split is not None else val_at)
+
+
+def _walks(train_at: Path, val_at: Path, group: DataGroup) -> tuple[Walk, Walk]:
+    """Of train and val, which know of each other."""
+    train = Walk(str(train_at), group.train_name, besides=frozenset({str(val_at)}))
+    return train, Walk(str(val_at), group.val_name, train.reached, frozenset({str(train_at)}))
+
+
+def _held_out(
+    root: Path, group: DataGroup, images: Census, walk: Walk, split: Split | None, *, only_val: bool
+) -> Found:
+    """What `data.split` makes of images without held-out ones, as `split` lists it or anew."""
+    assert group.split is not None
+    order = order_of(_kept(images), root, group.classes, group.class_order)
+    files, where = Files(images, order.names, Path(walk.root)), printable(walk.root)
+    names = [path[len(walk.root) + 1 :].replace(os.sep, "/") for path in files.paths]
+    chosen = (
+        split if split is not None else hold_out(names, files.labels, group.split, group.split_seed, where)
     )
-    notes += [f"{printable(name)}/ holds no image and is no class" for name in empty]
-    train, val = (
-        None if split is None else {name: files for name, files in split.items() if files}
-        for split in (train, val)
+    rows = held_rows(names, chosen, where)
+    held = {path for path, is_held in zip(files.paths, rows.tolist(), strict=True) if is_held}
+    val = {name: [path for path in paths if path in held] for name, paths in images.items()}
+    train = {name: [path for path in paths if path not in held] for name, paths in images.items()}
+    notes = [*walk.notes(), told(chosen, len(names), split is not None)]
+    if not only_val:
+        notes += [*_empty(images, {}), *agree(printable(str(root)), _counts(train), _counts(val))]
+    return Found(
+        None if only_val else _kept(train), _kept(val), order, tuple(notes), _left_out((walk,)), chosen
     )
-    assert val is not None
-    for at, found in ((train_at, train), (val_at, val)):
-        if found is not None and not found:
-            raise CmtError("CMT-501", f"{at} holds no image", hint="images end in " + ", ".join(endings()))
-    if train is not None:
-        _require_known(root, train, val, group)
-        notes += _without_images(train, val)
-    order = order_of(train if train is not None else val, root, group.classes, group.class_order)
-    return Found(train, val, order, tuple(notes))
 
 
 def _census(root: Path, group: DataGroup, walk: Walk, *, val: bool = False) -> Census:
     split = Path(walk.root)
     if not split.is_dir():
-        raise misplaced(root, group, "val" if val else "train") or AssertionError(split)
-    found = {entry.name: walk.images(entry.path) for entry in walk.folders()}
-    if not found:
-        raise CmtError("CMT-501", f"{split} has no class folders", hint=f"put images in {split}/CLASS/")
+        raise misplaced(root, group, "val" if val else "train")
+    found = {}
+    for entry in walk.folders():
+        before = walk.left_out.copy()
+        found[entry.name] = walk.images(entry)
+        if not found[entry.name] and not val and (unread := pictures_unread(walk.left_out - before)):
+            raise CmtError(
+                "CMT-501",
+                f"{printable(entry.path)} holds no image that is read: {listed(unread)}",
+                hint="make them images, or remove the folder",
+            )
+    if not any(found.values()):
+        raise misplaced(root, group, "val" if val else "train")
     return found
 
 
-def _flat(split: Path, train: Census | None, walk: Walk, root: Path) -> Census:
-    files = {os.path.relpath(path, split): path for path in walk.images(str(split))}
-    return labelled(files, None if train is None else {n for n in train if train[n]}, root, split)
+def _class_names(walk: Walk) -> set[str]:
+    """Classes that the folder of training images has, if it is there; looked for until the first image of each."""
+    if not Path(walk.root).is_dir():
+        return set()
+    return {entry.name for entry in walk.folders() if walk.holds_image(entry)}
 
 
-def _is_flat(root: Path, split: Path, train: Census | None) -> bool:
+def _is_flat(walk: Walk, names: set[str], list_: Path | None) -> bool:
     """Whether a list says the classes: there are images outside class folders, or folders that are no classes."""
-    if not split.is_dir():
+    if not Path(walk.root).is_dir():
         return False
-    entries = [e for e in os.scandir(split) if not is_system(e.name)]
-    if any(not e.is_dir() and e.name.lower().endswith(endings()) for e in entries):
-        return not any(e.is_dir() and Walk(str(split)).images(e.path) for e in entries) or (
-            find_list(root, split) is not None
-        )
-    folders = {e.name for e in entries if e.is_dir()}
-    list_ = find_list(root, split)
+    entries = [e for e in os.scandir(walk.root) if not is_system(e.name) and e.path not in walk.besides]
+    folders = [e for e in entries if e.is_dir() and walk.holds_image(e)]
+    if any(is_image(e.name) and not e.is_dir() for e in entries):
+        return list_ is not None or not folders
     if list_ is None or not folders:
         return False
-    return names_folders(list_) if train is None else not folders <= set(train)
+    if names:
+        return not {e.name for e in folders} <= names
+    files = [os.path.relpath(path, walk.root) for path in Walk(walk.root).images()]
+    return describes(list_, files, Path(walk.root).name)
 
 
-def _require_known(root: Path, train: Census, val: Census, group: DataGroup) -> None:
-    if names := sorted(set(val) - set(train)):
-        some = ", ".join(names[:SHOWN]) + (", …" if len(names) > SHOWN else "")
-        raise CmtError(
-            "CMT-502",
-            f"{root}: {len(names)} class(es) in {group.val_name}/ but without images in {group.train_name}/: "
-            + printable(some),
-            hint=did_you_mean(names[0], sorted(train))
-            or "a model cannot learn what it never sees: remove them",
-        )
+def _kept(census: Census) -> Census:
+    return {name: files for name, files in census.items() if files}
 
 
-def _without_images(train: Census, val: Census) -> list[str]:
-    names = sorted(set(train) - set(val))
-    if not names:
-        return []
-    some = ", ".join(map(printable, names[:SHOWN])) + (", …" if len(names) > SHOWN else "")
-    return [f"{len(names)} of {len(train)} classes have no held-out images: {some}"]
+def _counts(census: Mapping[str, list[str]]) -> dict[str, int]:
+    return {printable(name): len(files) for name, files in census.items()}
+
+
+def _empty(train: Census, val: Census) -> list[str]:
+    """Notes on folders that hold nothing in either split."""
+    names = sorted(name for name in {**train, **val} if not train.get(name) and not val.get(name))
+    return [f"{printable(name)}/ holds no image and is no class" for name in names]
+
+
+def _left_out(walks: Sequence[Walk]) -> dict[str, dict[str, int]]:
+    """Numbers of files by ending, for each folder of a split."""
+    return {walk.name: dict(walk.left_out.most_common()) for walk in walks}

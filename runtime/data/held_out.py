@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from runtime.data.classes import Sorting, class_names
 from runtime.data.source import Source, View, as_model_sees, open_source
+from runtime.data.splitting import read_split
 from runtime.recipe.read import recipe_from
 from runtime.recipe.schema import DataGroup, Recipe
 
@@ -30,17 +32,25 @@ class Asked:
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The source, the recipe that the weights were trained by, if it is known, and what to tell."""
+    """The source, the recipe that the weights were trained by, if it is known, how the data was read, what to tell."""
 
     source: Source
     recipe: Recipe | None
+    group: DataGroup
     notes: tuple[str, ...]
 
 
 def held_out(
-    data: str, model: Any, recipe: Mapping[str, Any], names: Sequence[str] | None, asked: Asked | None = None
+    data: str,
+    model: Any,
+    recipe: Mapping[str, Any],
+    names: Sequence[str] | None,
+    asked: Asked | None = None,
+    beside: Path | None = None,
 ) -> HeldOut:
     """Open `data` for a checked model whose classes are `names` (none in it: not known); CMT-5xx.
+
+    Where `data.split` held images out, they are those that the run's list names `beside` the file of weights.
 
     Labels are the model's logits and classes its names, whatever the data's are. With names None no logit is asked
     for, and the data's own classes stay.
@@ -48,9 +58,12 @@ def held_out(
     asked = asked if asked is not None else Asked()
     read = recipe_from(dict(recipe)) if recipe else None  # converted weights bring none
     group = asked.group(read.data if read else DataGroup())
-    source = open_source(data, View.of(model, group.eval_crop), group=group)
+    split = read_split(beside) if beside is not None and group.split is not None else None
+    source = open_source(data, View.of(model, group.eval_crop), group=group, split=split)
     if names is None:
-        return HeldOut(source, read, (*source.notes, *([source.order.note()] if source.order.note() else [])))
+        return HeldOut(
+            source, read, group, (*source.notes, *([source.order.note()] if source.order.note() else []))
+        )
     given = class_names(asked.classes) if asked.classes is not None else tuple(names)
     source, notes = as_model_sees(source, model.classes, given)
-    return HeldOut(source, read, (*source.notes, *notes))
+    return HeldOut(source, read, group, (*source.notes, *notes))

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from cmt_dsl.errors import CmtError
+from runtime.data.agreement import agree
 from runtime.data.classes import class_names
 from runtime.data.pictures import Pictures
 from runtime.data.source import View
+from runtime.data.splitting import Part, Split, held_rows, hold_out, told
 from runtime.device.environment import mindspore
 from runtime.recipe.augment import AugmentGroup
 from runtime.recipe.schema import DataGroup
@@ -33,17 +35,49 @@ def find_records(root: Path, split: str) -> list[Path]:
     return sorted(found, key=lambda path: (len(path.name), path.name))
 
 
-def open_records(root: Path, view: View, augment: AugmentGroup | None, group: DataGroup) -> Pictures:
-    """The source; CMT-501 for a missing file, CMT-509 for one that does not hold what it should."""
-    splits = ("val",) if augment is None else ("train", "val")
+def open_records(
+    root: Path, view: View, augment: AugmentGroup | None, group: DataGroup, split: Split | None = None
+) -> Pictures:
+    """The source; CMT-501 for a missing file, CMT-509 for one that does not hold what it should.
+
+    Without records of held-out images `data.split` holds some out, or the list `split` of a run says which.
+    """
+    names = {"train": group.train_name, "val": group.val_name}
+    making = group.split is not None and not find_records(root, group.val_name)
+    wanted = ["train"] if making else ["val"] if augment is None else ["train", "val"]
     stored: dict[str, Any] = {}
-    for split in splits:
-        files = find_records(root, split)
+    for part in wanted:
+        files = find_records(root, names[part])
         if not files:
-            raise CmtError("CMT-501", f"there is no {root / split}.mindrecord")
-        stored[split] = Records(files)
-    most = 1 + max(int(store.labels.max(initial=-1)) for store in stored.values())
-    return Pictures(str(root), _classes(root, most), stored, view, augment, group)
+            hint = "--set data.split=0.1 holds out a tenth of each class" if part == "val" else ""
+            raise CmtError("CMT-501", f"there is no {root / names[part]}.mindrecord", hint=hint)
+        stored[part] = Records(files)
+    if not making and group.split is not None and augment is not None:
+        raise CmtError(
+            "CMT-801",
+            f"there is {root / names['val']}.mindrecord, and data.split is for data without held-out images",
+            path="data.split",
+            hint="--set data.split=null",
+        )
+    classes = _classes(root, 1 + max(int(store.labels.max(initial=-1)) for store in stored.values()))
+    notes: list[str] = []
+    made = None
+    if making and group.split is not None:
+        whole: Records = stored.pop("train")
+        numbers = [str(index) for index in range(len(whole.labels))]
+        made = split or hold_out(numbers, whole.labels, group.split, group.split_seed, str(root))
+        rows = held_rows(numbers, made, str(root))
+        notes.append(told(made, len(rows), split is not None))
+        stored["val"] = Part(whole, np.flatnonzero(rows))
+        if augment is not None:
+            stored["train"] = Part(whole, np.flatnonzero(~rows))
+    if "train" in stored:
+        counts = {
+            part: dict(zip(classes, np.bincount(held.labels, minlength=len(classes)).tolist(), strict=True))
+            for part, held in stored.items()
+        }
+        notes += agree(str(root), counts["train"], counts["val"], (names["train"], names["val"]))
+    return Pictures(str(root), classes, stored, view, augment, group, tuple(notes), split=made)
 
 
 class Records:

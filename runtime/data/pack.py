@@ -10,15 +10,23 @@ from pathlib import Path
 
 from cmt_dsl.errors import CmtError
 from runtime.data.folder import Files, folder_census
+from runtime.data.layout import no_folder
 from runtime.data.mindrecord import CLASSES, LABEL, NAMES
 from runtime.data.walk import printable
 from runtime.device.environment import mindspore
+from runtime.recipe.schema import DataGroup
 
 WRITTEN = 64  # records handed over at once
 
 
-def pack(root: Path, out: Path, shards: int, progress: Callable[[int, int], object]) -> dict[str, int]:
-    """train.mindrecord, val.mindrecord and classes.txt in the new directory `out`; images by split.
+def pack(
+    root: Path,
+    out: Path,
+    shards: int,
+    progress: Callable[[int, int], object],
+    group: DataGroup | None = None,
+) -> tuple[dict[str, int], list[str]]:
+    """train.mindrecord, val.mindrecord and classes.txt in the new directory `out`; (images by split, notes).
 
     `progress` is told how many images of how many are written. The directory appears whole or not at all; CMT-510 if
     it exists, CMT-503 for a file that cannot be read.
@@ -27,10 +35,10 @@ def pack(root: Path, out: Path, shards: int, progress: Callable[[int, int], obje
     from mindspore.mindrecord import FileWriter
 
     if not root.is_dir():
-        raise CmtError("CMT-501", f"there is no folder {root}")
+        raise no_folder(root)
     if out.exists():
         raise CmtError("CMT-510", f"{out} exists already", hint="choose another --out, or remove it")
-    found = folder_census(root)
+    found = folder_census(root, group)
     classes = found.order.names
     if lines := [name for name in classes if len(name.splitlines()) != 1 or printable(name) != name]:
         raise CmtError(
@@ -70,7 +78,7 @@ def pack(root: Path, out: Path, shards: int, progress: Callable[[int, int], obje
     finally:
         if partial.name:
             shutil.rmtree(partial, ignore_errors=True)
-    return {split: len(files.labels) for split, files in splits.items()}
+    return {split: len(files.labels) for split, files in splits.items()}, list(found.notes)
 
 
 def _content(files: Files, index: int) -> bytes:

@@ -6,7 +6,7 @@ import functools
 import itertools
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -15,8 +15,10 @@ import numpy as np
 
 from cmt_dsl.errors import CmtError
 from runtime.data.classes import Order
+from runtime.data.identity import Identity, identified
 from runtime.data.order import shuffled_draws
 from runtime.data.source import WHOLE, Bad, Batch, Shard, View
+from runtime.data.splitting import Split
 from runtime.data.stages import Stages, eval_stages, through, train_stages
 from runtime.data.transforms import pixels
 from runtime.data.unreadable import too_many
@@ -82,6 +84,10 @@ class Pictures:
     notes: tuple[str, ...] = ()
     bad: list[Bad] = field(default_factory=list)
     order: Order | None = None
+    left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Numbers of files that are no images, by folder of a split and ending."""
+    split: Split | None = None
+    """Which images were held out, where the data has none of its own."""
 
     def __post_init__(self) -> None:
         if self.view.channels not in (1, 3):
@@ -133,6 +139,10 @@ class Pictures:
 
     def pixels(self, images: np.ndarray) -> np.ndarray:
         return pixels(images)
+
+    @functools.cached_property
+    def identity(self) -> Identity:
+        return identified(self.stored, self.classes)
 
     def _val_name(self, indices: np.ndarray, row: int) -> str:
         return self.stored["val"].name(int(indices[row]))

@@ -13,6 +13,8 @@ from runtime.data.classes import Order, match
 if TYPE_CHECKING:
     import numpy as np
 
+    from runtime.data.identity import Identity
+    from runtime.data.splitting import Split
     from runtime.recipe.augment import AugmentGroup
     from runtime.recipe.schema import DataGroup
 
@@ -87,6 +89,10 @@ class Source(Protocol):
     val_size: int
     notes: tuple[str, ...]
     """What a person should know of the data, such as folders without images."""
+    split: Split | None
+    """Which images `data.split` holds out, None where the data says it."""
+    identity: Identity
+    """What the images are known by when a run goes on; made when it is first asked for. CMT-501."""
     bad: list[Bad]
     """Images found unreadable so far, each once; what is left out of training and validation."""
 
@@ -113,11 +119,16 @@ class Source(Protocol):
 
 
 def open_source(
-    data: str, view: View, *, augment: AugmentGroup | None = None, group: DataGroup | None = None
+    data: str,
+    view: View,
+    *,
+    augment: AugmentGroup | None = None,
+    group: DataGroup | None = None,
+    split: Split | None = None,
 ) -> Source:
     """The source that `--data` names: "digits", or a folder of images, CIFAR's files or MindRecord. Raises CMT-5xx.
 
-    Without `augment` the source can only validate.
+    Without `augment` the source can only validate. `split` is what a run held out by `data.split`.
     """
     if data == "digits":
         from runtime.data.digits import Digits
@@ -134,9 +145,9 @@ def open_source(
         raise no_folder(root)
     if cifar := find_cifar(root):
         return open_cifar(cifar, view, augment, group)
-    if find_records(root, "val"):
-        return open_records(root, view, augment, group)
-    return open_folder(root, view, augment, group)
+    if any(find_records(root, name) for name in (group.val_name, group.train_name)):
+        return open_records(root, view, augment, group, split)
+    return open_folder(root, view, augment, group, split)
 
 
 def require_classes(source: Source, classes: int) -> None:

@@ -11,11 +11,11 @@ import numpy as np
 
 from cmt_dsl.errors import CmtError
 from runtime.data.digits import Digits
-from runtime.data.kinds import endings
+from runtime.data.kinds import is_image, what_is_read
 from runtime.data.source import View
 from runtime.data.stages import eval_stages, through
 from runtime.data.transforms import pixels
-from runtime.data.walk import printable
+from runtime.data.walk import is_system, printable
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,11 @@ def expand(words: Sequence[str]) -> list[Path]:
     for word in words:
         path = Path(word)
         if path.is_dir():
-            some = sorted(p for p in path.rglob("*") if p.suffix.lower() in endings() and p.is_file())
+            some = sorted(
+                p
+                for p in path.rglob("*")
+                if is_image(p.name) and not any(map(is_system, p.relative_to(path).parts)) and p.is_file()
+            )
         elif path.exists() or not glob.has_magic(word):
             some = [path]
         else:
@@ -44,8 +48,7 @@ def expand(words: Sequence[str]) -> list[Path]:
             some = sorted(p for p in matches if p.is_file())
         if not some:
             kind = "the folder" if path.is_dir() else "the pattern"
-            hint = "images end in " + ", ".join(endings())
-            raise CmtError("CMT-832", f"{kind} {printable(word)} gives no image", hint=hint)
+            raise CmtError("CMT-832", f"{kind} {printable(word)} gives no image", hint=what_is_read())
         found |= dict.fromkeys(some)
     return list(found)
 

@@ -38,6 +38,7 @@ class DataGroup(Group):
     split: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="share of each class to hold out where DIR has no held-out images"
     )
+    split_seed: int = Field(0, ge=0, lt=2**31, description="which images data.split holds out")
     classes: str | None = Field(
         None,
         description="'imagenet', or a file with the names of the classes in order; null: DIR/classes.txt",

@@ -60,6 +60,7 @@ def _never(group: str, field: str) -> Callable[[Recipe], bool]:
 
 
 SWITCHES = (
+    Switch("data.split_seed", lambda r: r.data.split is None, "data.split is null"),
     Switch("model.set.drop_path", lambda r: r.model.drop_path is not None, "model.drop_path says it"),
     Switch("augment.randaugment", _never("randaugment", "prob"), "its prob is 0", "use null"),
     Switch("augment.jitter", _no_colour, "all its factors are 0", "use null"),

@@ -11,7 +11,7 @@ import numpy as np
 
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import Checkpoint
-from runtime.data.held_out import held_out
+from runtime.data.held_out import Asked, held_out
 from runtime.data.source import Source
 from runtime.report.predictions import Predictions, Shown, read_predictions, write_predictions
 from runtime.report.thumbnail import data_url
@@ -26,6 +26,7 @@ def predictions_of(
     data: str,
     *,
     backend: str = "mindspore",
+    asked: Asked | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> tuple[Predictions, bool]:
     """Those of the run's best checkpoint (its last, where no epoch was validated), and whether they were known.
@@ -40,11 +41,12 @@ def predictions_of(
         hint = f"cmt train … --out {folder} writes one at the end of each epoch"
         raise CmtError("CMT-831", f"{folder} has no checkpoint to evaluate", hint=hint)
     checkpoint, spec, graph = restore(path)
-    opened = held_out(data, spec, checkpoint.recipe, checkpoint.classes)
+    opened = held_out(data, spec, checkpoint.recipe, checkpoint.classes, asked, path)
     source, recipe = opened.source, opened.recipe
     which = better_weights(checkpoint)
     facts = {"checkpoint": path.name, "fingerprint": checkpoint.fingerprint, "epoch": checkpoint.epoch,
-             "step": checkpoint.step, "weights": which, "data": data, "images": source.val_size}  # fmt: skip
+             "step": checkpoint.step, "weights": which, "data": data, "part": opened.group.val_name,
+             "images": source.val_size}  # fmt: skip
     known = _known(folder)
     if known is not None and {key: known.facts.get(key) for key in facts} == facts:
         return known, True

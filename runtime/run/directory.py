@@ -18,6 +18,7 @@ from typing import Any
 from cmt_dsl.errors import CmtError
 from runtime.atomic import link_atomically, remove_leftovers
 from runtime.checkpoint.file import Checkpoint, save_arrays, save_checkpoint
+from runtime.data.splitting import SPLIT
 from runtime.run.board import TB, Board
 from runtime.run.pace import Pace, peak_memory
 from runtime.run.record import METRICS, PREDICTIONS, STATES, SUMMARY, write_summary
@@ -26,7 +27,7 @@ from runtime.sharing import command
 LAST, BEST = "last.safetensors", "best.safetensors"
 LOG, OPTIMIZER, MODEL = "mindspore.log", "last.optimizer.safetensors", "model.py"
 PREVIOUS = "previous.optimizer.safetensors"
-OWN = (METRICS, LAST, BEST, OPTIMIZER, PREVIOUS, LOG, MODEL, SUMMARY, PREDICTIONS)
+OWN = (METRICS, LAST, BEST, OPTIMIZER, PREVIOUS, LOG, MODEL, SUMMARY, PREDICTIONS, SPLIT)
 EPOCHS = "epoch-*.safetensors"
 STATE_KIND = "cmt-dsl optimizer state"
 

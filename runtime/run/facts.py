@@ -18,4 +18,5 @@ def facts(spec: Any, graph: Any, recipe: Any, source: Any) -> dict[str, Any]:
         "classes": list(source.classes),
         "train_images": source.train_size,
         "val_images": source.val_size,
+        "data_notes": list(source.notes),
     }

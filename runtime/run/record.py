@@ -79,6 +79,7 @@ def summary(run: Record) -> dict[str, Any]:
         "data": meta.get("source"),
         "train_images": meta.get("train_images"),
         "val_images": meta.get("val_images"),
+        "data_notes": meta.get("data_notes", []),
         "device": meta.get("device"),
         "cards": cards,
         "batch": batch,

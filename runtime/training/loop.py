@@ -137,6 +137,7 @@ class _Run:
             "steps": self.done,
             "skipped_steps": self.ledger.skipped,
             "bad_images": [bad.name for bad in self.left_out.all],
+            "data_notes": list(self.source.notes),
             "seconds": round(time.monotonic() - began, 1),
             "compile_seconds": self.compile_seconds,
             **self.metrics_now,

@@ -13,7 +13,7 @@ import numpy as np
 from cmt_dsl.errors import CmtError
 from runtime.atomic import remove_leftovers, write_atomically
 from runtime.checkpoint.file import Checkpoint, load_arrays, load_checkpoint
-from runtime.data.identity import difference, identity
+from runtime.data.identity import difference
 from runtime.data.source import Source
 from runtime.recipe.schema import Recipe
 from runtime.run.directory import LAST, METRICS, OPTIMIZER, OWN, PREVIOUS, STATE_KIND, clear_epochs
@@ -25,6 +25,8 @@ FREE = (
     "model.name",
     "data.workers",
     "data.max_bad",
+    "data.train_name",
+    "data.val_name",
     "train.log_every",
     "train.save_every",
     "train.keep",
@@ -109,15 +111,15 @@ def require_same(
             )
         raise _other(f"the recipe differs: {listed}", hint)
     held = (source.train_size, source.val_size)
-    if tuple(point.loop["images"]) != held or old.classes != source.classes:
+    changed = difference(point.loop.get("data", {}), source.identity)
+    if changed or tuple(point.loop["images"]) != held or old.classes != source.classes:
         was, now = point.loop["images"], held
         raise _other(
             f"the data differ: was {len(old.classes)} classes, {was[0]} + {was[1]} images ({old.source}), "
-            f"is {len(source.classes)} classes, {now[0]} + {now[1]} images ({source.name})",
+            f"is {len(source.classes)} classes, {now[0]} + {now[1]} images ({source.name})"
+            + (f"; {changed}" if changed else ""),
             "give the same --data as before; a moved folder is fine",
         )
-    if changed := difference(point.loop.get("data", {}), identity(source)):
-        raise _other(f"the data differ: {changed}", "give the same --data as before; a moved folder is fine")
     was = point.loop.get("workers", 1)
     if was != workers:
         hint = f"cmt launch --workers {was} -- train … --resume" if was > 1 else "run it without cmt launch"

@@ -10,7 +10,6 @@ import numpy as np
 from cmt_dsl.errors import CmtError
 from cmt_dsl.lower.weights import read
 from runtime.checkpoint.file import Checkpoint
-from runtime.data.identity import identity
 from runtime.run.directory import Keeper
 from runtime.sharing import without_folders
 from runtime.training.average import averaged
@@ -24,7 +23,6 @@ class Saver:
 
     def __init__(self, job: Job, graph: Any, cell: Any, step: Any, ledger: Ledger):
         self._job, self._graph, self._cell, self._step, self._ledger = job, graph, cell, step, ledger
-        self._identity = identity(job.source) if job.world.first else {}
         self._keeper = Keeper(job.out, job.recipe.train.keep, job.resume.loop if job.resume else None)
 
     @property
@@ -57,7 +55,7 @@ class Saver:
         loop = {
             "over": over,
             "images": [source.train_size, source.val_size],
-            "data": self._identity,
+            "data": source.identity,
             "workers": world.size,
             **self._ledger.state(),
         }

@@ -39,10 +39,8 @@ def validate(
     from runtime.training.step import in_precision
 
     checkpoint, spec, graph = restore(path)
-    opened = held_out(data, spec, checkpoint.recipe, checkpoint.classes, asked)
+    opened = held_out(data, spec, checkpoint.recipe, checkpoint.classes, asked, Path(path))
     source, recipe = opened.source, opened.recipe
-    for note in opened.notes:
-        tell(note, step=True)
     used = device if device is not None else DeviceGroup()
     target = set_device(used)
     cell = to_cell(graph, seed=0)

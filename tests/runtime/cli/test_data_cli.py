@@ -185,7 +185,12 @@ def test_a_folder_nobody_has_prepared_trains_and_validates(tmp_path: Path) -> No
     images, val = make_odd(data)
     sets = ["classes=3", "train.epochs=1", "train.batch=8"]
     said, meta, *_, end = train("cmt_nano", data, *sets, cwd=tmp_path)
-    assert "system folders (__MACOSX)" in said["text"]
+    notes = ["left out of train/, no images by their endings: 3 .txt",
+             "ignored in train/, as the system's by their names: 3 ._*, 3 Thumbs.db, 1 .*, 1 __MACOSX"]  # fmt: skip
+    for line in (*notes, "each epoch leaves out 2 images, others each time: they fill no batch"):
+        assert said["text"].count(line + "\n") == 1
+    assert json.loads((tmp_path / "r" / "summary.json").read_text())["data_notes"][:2] == notes
+    assert meta["data_notes"] == end["data_notes"] and end["data_notes"][:2] == notes
     assert meta["classes"] == ["café", "x.y", "Ж 猫"]
     assert (meta["train_images"], meta["val_images"]) == (images, val)
     assert (end["images"], end["bad_images"], end["steps"]) == (val, [], 4)

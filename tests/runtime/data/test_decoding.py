@@ -94,6 +94,13 @@ def test_what_is_no_image_says_so() -> None:
         picture(b"", 32)
     with pytest.raises(Unreadable, match="not an image of a kind that is read"):
         picture(b"Thumbs, not an image at all", 32)
+    with pytest.raises(Unreadable, match=r"a HEIC image, .*: pip install pillow-heif"):
+        picture(b"\0\0\0\x18ftypmif1" + bytes(40), 32)
+    rng = np.random.default_rng(0)
+    for size in (1, 20, 600, 5000):  # formats without a mark take nothing for a picture
+        for junk in (rng.bytes(size), bytes(size), b"x, y\n" * size, b"\xff" * size):
+            with pytest.raises(Unreadable):
+                picture(junk, 32)
     with pytest.raises(Unreadable, match="floating point"):
         picture(encoded(Image.new("F", (4, 4)), "TIFF"), 32)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cmt_dsl.errors import CmtError
+from runtime.data.kinds import endings
 from runtime.data.source import Shard, View
 from runtime.recipe.augment import AugmentGroup, Erase, RandAugment
 from tests.runtime.data.made import LIVELY, STILL, VIEW, encoded, make_folder, opened, smooth, together
@@ -85,8 +86,6 @@ def test_grey_models(plain: Path) -> None:
 
 def test_files_and_names_of_every_sort(tmp_path: Path) -> None:
     root = make_folder(tmp_path / "d", 1, 1, ("Größe 寸", "x.y z"))
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "000.jpg").write_bytes(encoded(smooth(93), "JPEG"))
     for split in ("train", "val"):
         place = root / split / "x.y z"
         for junk in ("notes.txt", "Thumbs.db", "._000.jpg", ".DS_Store"):
@@ -96,16 +95,19 @@ def test_files_and_names_of_every_sort(tmp_path: Path) -> None:
         (place / "below").mkdir()
         (place / "below" / "é.webp").write_bytes(encoded(smooth(92), "WEBP", lossless=True))
         (place / "link.jpg").symlink_to(place / "000.jpg")
-        (place / "elsewhere").symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere" / split).mkdir(parents=True)
+        (tmp_path / "elsewhere" / split / "000.jpg").write_bytes(encoded(smooth(93), "JPEG"))
+        (place / "elsewhere").symlink_to(tmp_path / "elsewhere" / split)
         (root / split / ".cache").mkdir()
         (root / split / "README.txt").write_text("no class")
     source = opened(root)
     assert source.classes == ("Größe 寸", "x.y z")
-    assert [note.replace(str(root), "d") for note in source.notes] == [
-        "left out of d/train: 1 .txt: no ending of an image that is read",
-        "ignored in d/train: 1 system folders (.cache)",
-        "left out of d/val: 1 .txt: no ending of an image that is read",
-        "ignored in d/val: 1 system folders (.cache)",
+    system = "as the system's by their names: 2 .*, 1 ._*, 1 Thumbs.db"
+    assert list(source.notes) == [
+        "left out of train/, no images by their endings: 1 .txt",
+        f"ignored in train/, {system}",
+        "left out of val/, no images by their endings: 1 .txt",
+        f"ignored in val/, {system}",
         "class order: folder names as text",
     ]
     assert (source.train_size, source.val_size) == (
@@ -127,8 +129,9 @@ def test_an_empty_folder_is_no_class(folder: Path) -> None:
     source = opened(folder)
     assert source.classes == ("ant", "zebra") and source.train_size == 24
     assert source.notes == (
-        f"ignored in {folder / 'train'}: 5 system folders (#recycle, $RECYCLE.BIN, @eaDir, __MACOSX, lost+found)",
-        f"ignored in {folder / 'val'}: 1 system folders (__MACOSX)",
+        "ignored in train/, as the system's by their names: 1 #recycle, 1 $RECYCLE.BIN, 1 @eaDir, 1 __MACOSX, "
+        "1 lost+found",
+        "ignored in val/, as the system's by their names: 1 __MACOSX",
         "nothing/ holds no image and is no class",
         "class order: folder names as text",
     )
@@ -150,19 +153,54 @@ def test_classes_without_held_out_images(folder: Path) -> None:
         (folder / "val" / "ant").mkdir(exist_ok=True)
 
 
-@pytest.mark.parametrize("where", ["itself", "above", "split", "root", "neighbour", "sibling"])
-def test_a_link_whose_images_would_count_twice_is_named(folder: Path, where: str) -> None:
-    place = folder / "train" / "ant"
-    (place / "below").mkdir()
-    (place / "other").mkdir()
-    target = {"itself": place / "below", "above": place, "split": folder / "train", "root": folder,
-              "neighbour": folder / "train" / "zebra", "sibling": place / "other"}[where]  # fmt: skip
-    (place / "below" / "link").symlink_to(target)
-    hint = fails("CMT-501", "the link .*below/link leads to .*: its images would count twice", folder)
+LINKS = {  # from a folder below a class, to
+    "itself": ("train/ant/below", "a folder above itself"),
+    "its class": ("train/ant", "a folder above itself"),
+    "its split": ("train", "a folder above itself"),
+    "the data": (".", "a folder above itself"),
+    "all above": ("..", "a folder above itself"),
+    "a neighbour": ("train/zebra", "train/zebra: its images would count twice"),
+    "a neighbour that is read before": ("train/aardvark", "train/aardvark: its images would count twice"),
+    "a folder of its class": ("train/ant/other", "train/ant/other: its images would count twice"),
+    "the other split": ("val", "val: its images would count twice"),
+    "a class of the other split": ("val/zebra", "val/zebra: its images would count twice"),
+}
+
+
+@pytest.mark.parametrize("where", LINKS)
+@pytest.mark.parametrize("relative", [True, False], ids=["relative", "absolute"])
+def test_a_link_whose_images_would_count_twice_is_named(tmp_path: Path, where: str, relative: bool) -> None:
+    folder = make_folder(tmp_path / "d", 1, 1, ("aardvark", "ant", "zebra"))
+    place = folder / "train" / "ant" / "below"
+    place.mkdir()
+    (folder / "train" / "ant" / "other").mkdir()
+    target, says = LINKS[where]
+    at = folder / target
+    (place / "link").symlink_to(os.path.relpath(at, place) if relative else at.resolve())
+    hint = fails("CMT-501", f"the link {place}/link leads to .*{says}", folder)
     assert "remove the link" in hint
-    (place / "below" / "link").unlink()
-    (folder / "train" / "alias").symlink_to(folder / "train" / "zebra")
-    fails("CMT-501", "the link .*train/alias leads to", folder)
+
+
+@pytest.mark.parametrize(
+    ("link", "target"), [("train/alias", "train/zebra"), ("val/ant", "train/ant"), ("val", "train")]
+)
+def test_a_class_or_split_that_is_a_link_to_another(folder: Path, link: str, target: str) -> None:
+    if (folder / link).is_dir():
+        shutil.rmtree(folder / link)
+    (folder / link).symlink_to(folder / target)
+    fails("CMT-501", f"the link .*{link} leads to .*{target}: its images would count twice", folder)
+
+
+def test_one_place_outside_counts_for_one_class(folder: Path, tmp_path: Path) -> None:
+    shutil.move(folder / "train" / "ant", tmp_path / "all")
+    for at in ("train/ant", "train/zebra/more"):
+        (folder / at).symlink_to(tmp_path / "all")
+    says = "the link .*zebra/more leads to .*train/ant: its images would count twice"
+    fails("CMT-501", says, folder)
+    (folder / "train" / "zebra" / "more").unlink()
+    assert opened(folder).train_size == 24
+    (tmp_path / "all" / "up").symlink_to("..")  # to a folder that holds the one which the link led to
+    fails("CMT-501", "the link .*train/ant/up leads to a folder above itself", folder)
 
 
 def test_endings_are_what_pillow_reads_and_the_rest_is_counted(folder: Path) -> None:
@@ -180,7 +218,47 @@ def test_endings_are_what_pillow_reads_and_the_rest_is_counted(folder: Path) -> 
     source = opened(folder)
     assert source.train_size == 29 and len(together(source.train(29, 0, 1))[0]) == 29
     (note,) = [note for note in source.notes if note.startswith("left out")]
-    assert "2 .heic" in note and "1 .eps" in note and "1 without ending" in note and "pillow-heif" in note
+    assert (
+        note
+        == (
+            "left out of train/, no images by their endings: 2 .heic (Pillow does not read them here: pip install pillow-heif), "
+            "1 .eps (Pillow does not read them here: drawings: convert them to PNG), "
+            "1 .pdf (Pillow does not read them here: drawings: convert them to PNG), 1 .txt, 1 without ending"
+        )
+        or ".heic" in endings()
+    )
+    assert source.left_out["train"] == {".heic": 2, ".txt": 1, "": 1, ".eps": 1, ".pdf": 1}
+    (folder / "train" / "dog").mkdir()
+    (folder / "train" / "dog" / "a.heic").write_bytes(b"x")
+    hint = fails(
+        "CMT-501", r"train/dog holds no image that is read: 1 .heic \(.*pip install pillow-heif", folder
+    )
+    assert hint
+
+
+def test_images_beside_the_class_folders_are_counted(folder: Path) -> None:
+    for name in ("one.jpg", "two.png", "notes.txt"):
+        shutil.copy(folder / "val" / "ant" / "000.jpg", folder / "val" / name)
+    assert "left out of val/: 2 images beside the class folders" in opened(folder).notes
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "hint"),
+    [
+        ("Dog", "dog", "did you mean 'Dog'? Rename one as the other"),
+        ("CAT", "cat", "did you mean 'CAT'"),
+        ("caf\u00e9", "cafe\u0301", "'café' is written with other Unicode characters"),
+        ("golden retriever", "golden_retriever", "did you mean 'golden retriever'"),
+        ("labrador", "labradro", "did you mean 'labrador'"),
+        ("dog", "yak", "a model cannot learn what it never sees"),
+    ],
+)
+def test_a_class_of_val_that_train_spells_otherwise(tmp_path: Path, train: str, val: str, hint: str) -> None:
+    folder = make_folder(tmp_path / "d", 1, 1)
+    (folder / "train" / "ant").rename(folder / "train" / train)
+    (folder / "val" / "ant").rename(folder / "val" / val)
+    shutil.copytree(folder / "val" / "zebra", folder / "train" / "cow")
+    assert hint in fails("CMT-502", "1 class.* in val/ but without images in train/", folder)
 
 
 def test_a_damaged_layout_is_named(folder: Path) -> None:

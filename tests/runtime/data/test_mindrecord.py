@@ -28,8 +28,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bad.write_bytes(bad.read_bytes()[:400])
     for name, shards in (("one", 1), ("three", 3)):
         told: list[tuple[int, int]] = []
-        counts = pack(root / "folder", root / name, shards, lambda *state, t=told: t.append(state))
+        counts, notes = pack(root / "folder", root / name, shards, lambda *state, t=told: t.append(state))
         assert counts == {"train": 24, "val": 10} and told[-1] == (34, 34)
+        assert notes == []
     return root
 
 
@@ -118,3 +119,37 @@ def test_packing_is_all_or_nothing(made: Path, tmp_path: Path) -> None:
     fails("CMT-502", "newt")
     with pytest.raises(CmtError, match="exists already"):
         pack(made / "folder", made / "one", 1, lambda *_: None)
+
+
+def test_parts_of_other_names_and_held_out_records(made: Path, tmp_path: Path) -> None:
+    for end in ("", ".db"):
+        shutil.copy(made / "one" / f"train.mindrecord{end}", tmp_path / f"train.mindrecord{end}")
+    shutil.copy(made / "one" / "classes.txt", tmp_path)
+    with pytest.raises(CmtError, match=r"there is no .*/val\.mindrecord") as found:
+        opened(tmp_path)
+    assert "data.split=0.1" in found.value.problems[0].hint
+    source = opened(tmp_path, STILL, split=0.25, max_bad=1)
+    assert (source.train_size, source.val_size) == (18, 6)
+    assert source.notes == ("held out: 6 of 24 images, by data.split 0.25",)
+    numbers = [int(number) for number in source.split.held_out]
+    names = [source.stored["val"].name(index) for index in range(6)]
+    assert [f"record {number} " in name for number, name in zip(sorted(numbers), names, strict=True)] == [
+        True
+    ] * 6
+    whole = opened(made / "one").stored["train"]
+    again = opened(tmp_path, None, split=0.25, max_bad=1)
+    assert [again.stored["val"].read(i) for i in range(6)] == [whole.read(n) for n in sorted(numbers)]
+    assert len(together(source.train(18, 0, 1))[0]) == 18
+    assert (
+        source.identity["val"] == again.identity["val"] != opened(tmp_path, None, split=0.5).identity["val"]
+    )
+
+
+def test_records_of_classes_that_one_part_lacks(made: Path, tmp_path: Path) -> None:
+    from runtime.data.pack import pack
+
+    folder = make_folder(tmp_path / "folder", 2, 1, ("ant", "bee", "cow"))
+    shutil.rmtree(folder / "val" / "bee")
+    _, notes = pack(folder, tmp_path / "out", 1, lambda *_: None)
+    lacking = "1 of 3 classes have no held-out images: bee"
+    assert lacking in notes and opened(tmp_path / "out").notes == (lacking,)
