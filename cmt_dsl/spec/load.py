@@ -108,7 +108,8 @@ def _read(
         told = {problem.place for problem in reading.problems}
         lost = overridden_edits(source.tree, source.edits)
         reading.problems += [problem for problem in lost if problem.place not in told]
-        reading.problems += [problem for problem in overridden_keys(source) if problem.severity == "error"]
+        if source.base is not None:
+            reading.problems += overridden_keys(source)
         given = tuple(_edit(path, value) for path, value in (sets or {}).items())
         typed = reading.overrides = tuple(_typed(text) for text in overrides)
         below = apply(source.tree, given, reading.problems)

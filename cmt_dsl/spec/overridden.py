@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from cmt_dsl.errors import Place, Problem
 from cmt_dsl.spec.edit import with_stage_defaults
 from cmt_dsl.spec.extend import Edit, Source, apply
+from cmt_dsl.spec.schema import MAX_STAGES
 from cmt_dsl.spec.tree import Leaf, Map, Seq, Tree, child, place_of, plain
 
 Steps = tuple[str | int, ...]
 SHOWN = 4
 """How many places and edits a message names."""
+TOLD = 100
+"""How many values of one kind are told; nobody reads more, and each costs a look at every stage."""
 
 
 def leaves(tree: Tree, path: Steps = ()) -> Iterator[tuple[Steps, Leaf]]:
@@ -52,7 +56,7 @@ def overridden_keys(source: Source) -> list[Problem]:
 def restating(tree: Map, edits: tuple[Edit, ...]) -> Iterator[tuple[Edit, Problem]]:
     """The edits of `tree` that change nothing, each with CMT-151: what they say stands already."""
     done = _canonical(with_stage_defaults(apply(tree, edits, [])))
-    for i, edit in enumerate(edits):
+    for i, edit in enumerate(edits[:TOLD]):
         without = with_stage_defaults(apply(tree, (*edits[:i], *edits[i + 1 :]), []))
         if _canonical(without) != done:
             continue
@@ -67,8 +71,13 @@ def restating(tree: Map, edits: tuple[Edit, ...]) -> Iterator[tuple[Edit, Proble
 
 
 def _lost(tree: Map, values: Iterable[tuple[Steps, Leaf]]) -> list[tuple[Steps, Leaf]]:
+    """The values that do not reach the model; none of a model that is refused for its size."""
+    stages = child(tree, "stages")
+    if isinstance(stages, Seq) and len(stages.items) > MAX_STAGES:
+        return []
     reach = _reaching(with_stage_defaults(tree))
-    return [(path, leaf) for path, leaf in values if leaf.value is not None and id(leaf) not in reach]
+    lost = ((path, leaf) for path, leaf in values if leaf.value is not None and id(leaf) not in reach)
+    return list(islice(lost, TOLD))
 
 
 def _reaching(tree: Map) -> set[int]:

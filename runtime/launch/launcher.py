@@ -129,7 +129,9 @@ class Launcher:
         log = self._plan.logs / "msrun.log" if rank is None else self._plan.log(rank)
         lines = last_lines(log, LINES)
         if code == MISTAKE and any("[CMT-" in line for line in lines):
-            if rank != self._plan.ranks[0]:
+            first = self._plan.log(self._plan.ranks[0])
+            told = set() if log == first else set(last_lines(first, LINES))  # a mistake of all is told once
+            if log != first and any("[CMT-" in line and line not in told for line in lines):
                 for line in lines:
                     self._show(f"worker {rank}: {line}")
             return MISTAKE

@@ -23,7 +23,7 @@ def problems_of(text: str) -> list[tuple[str, int, int]]:
     with pytest.raises(CmtError) as caught:
         load_text(text, "f.yaml")
         build(load_text(text, "f.yaml"))
-    assert time.process_time() - start < 1.5 * slowness(), "slow"
+    assert time.process_time() - start < 5 * slowness(), "slow"  # all are under 2 s on a quiet core
     assert all(p.place for p in caught.value.problems), caught.value
     return [(p.code, p.place.line, p.place.column) for p in caught.value.problems if p.place]
 

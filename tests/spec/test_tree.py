@@ -165,7 +165,7 @@ def test_bytes_that_are_not_utf_8_have_a_place(tmp_path: Path) -> None:
 def test_a_folder_and_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CmtError) as caught:
         load(tmp_path)
-    assert caught.value.code == "CMT-108"
+    assert caught.value.code == "CMT-101" and "is a folder" in str(caught.value)
     with pytest.raises(CmtError) as caught:
         load(tmp_path / "nothing.yaml")
     assert caught.value.code == "CMT-101"
