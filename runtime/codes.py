@@ -13,6 +13,7 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-510": "the data cannot be packed as asked",
     "CMT-511": "the names of the classes cannot be read, or are not the data's or the model's",
     "CMT-512": "nothing says in which order the model's classes are",
+    "CMT-513": "the recipe weighs a class that the data does not have",
     "CMT-601": "the checkpoint does not exist or cannot be read",
     "CMT-602": "the file is not a checkpoint of this project",
     "CMT-603": "the checkpoint is damaged: truncated or altered",

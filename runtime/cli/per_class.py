@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 MOST = 40
-"""Rows of the table; the rest is in --json and in -o FILE.csv."""
+"""Rows of the table; the rest is in --json and in the file of -o."""
 
 
 def say_classes(console: Console, found: dict[str, Any], *, by_class: bool) -> None:
@@ -44,16 +44,23 @@ def say_classes(console: Console, found: dict[str, Any], *, by_class: bool) -> N
         table.add_row(row["class"], str(row["right"]), str(row["total"]), *shown)
     console.print(table)
     if len(rows) > MOST:
-        say(console, f"… and {len(rows) - MOST} classes with higher recall: -o FILE.csv has them all")
+        say(
+            console,
+            f"… and {len(rows) - MOST} classes with higher recall: -o FILE.csv or FILE.html has them all",
+        )
 
 
 def write_figures(out: Path, found: dict[str, Any]) -> None:
-    """The figures of each class and the confusion matrix as CSV."""
+    """The figures of each class and the confusion matrix, as CSV or as a page, by the ending of `out`."""
     import numpy as np
 
     from runtime.atomic import write_atomically
+    from runtime.report.classes import classes_page
     from runtime.training.per_class import as_csv, per_class
 
+    if out.suffix.lower() == ".html":
+        write_atomically(out, classes_page(found).encode())
+        return
     confusion = np.asarray(found["confusion"], np.int64)
     names = [row["class"] for row in found["per_class"]]
     write_atomically(out, as_csv(per_class(confusion, names), confusion).encode())

@@ -109,6 +109,7 @@ def _train(
     from cmt_dsl import build, load, unread
     from runtime.checkpoint.verify import require_fit
     from runtime.data.identity import total
+    from runtime.data.imbalance import remarks as remarks_on_classes
     from runtime.data.source import View, open_source, require_classes
     from runtime.data.splitting import read_split, write_split
     from runtime.device.environment import native_noise_to, temporary_log
@@ -150,6 +151,9 @@ def _train(
         say(console, f"classes {model.classes} → {len(source.classes)}, as the data has")
         model = _model(spec, {**plan.model_sets(), "classes": len(source.classes)}, own, [])
     require_classes(source, model.classes)
+    weights, balance = plan.loss.class_weights, plan.data.balance
+    for line in remarks_on_classes(source.classes, source.train_labels, weights, balance=balance):
+        say(console, line)
     graph = build(model)  # shape errors before the run directory is touched
     workers = processes(distributed)
     check_against_data(plan, source.train_size, workers)

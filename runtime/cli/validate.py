@@ -39,7 +39,9 @@ def validate(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", help="A .csv: figures of each class, and the confusion matrix."),
+        typer.Option(
+            "-o", "--out", help="A .csv or .html file: figures of each class, and the confusion matrix."
+        ),
     ] = None,
     overwrite: Overwrite = False,
     distributed: Distributed = None,
@@ -58,10 +60,8 @@ def validate(
 
     restore(checkpoint)[0].weights(weights)  # a bad file is reported before MindSpore loads
     if out is not None:
-        if out.suffix.lower() != ".csv":
-            raise typer.BadParameter(
-                "-o takes a file that ends in .csv; `cmt report RUN --data DIR -o FILE.html` is a page"
-            )
+        if out.suffix.lower() not in (".csv", ".html"):
+            raise typer.BadParameter("-o takes a file that ends in .csv or .html")
         require_free(out, overwrite, checkpoint)
     console = console_for(as_json)
     say(console, f"validating {checkpoint} ({weights} weights) on {data}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from runtime.data.mixing import mixed_batch, soft_targets
-from runtime.data.order import shuffled_draws
+from runtime.data.order import epoch_draws
 from runtime.data.pictures import Pictures
 from runtime.data.source import Source
 from runtime.data.stages import train_stages
@@ -66,7 +66,8 @@ def bench(source: Source, recipe: Recipe, seconds: float, tell: Tell) -> dict[st
 def _stages(source: Pictures, recipe: Recipe, batch: int, seconds: float, tell: Tell) -> dict[str, float]:
     """Seconds per image of each stage, on this thread."""
     stored, seed = source.stored["train"], recipe.train.seed
-    draws = shuffled_draws(np.random.default_rng([seed, 1]), source.train_size, recipe.augment.repeats)
+    rng, repeats = np.random.default_rng([seed, 1]), recipe.augment.repeats
+    draws = epoch_draws(rng, source.train_labels, repeats, balance=recipe.data.balance)
     stages = train_stages(source.view, recipe.augment, seed, 1)
     spent: dict[str, float] = {"read": 0.0, **{name: 0.0 for name, _ in stages}}
     clock, began, told, done = time.perf_counter, time.perf_counter(), 0.0, 0

@@ -14,6 +14,7 @@ import numpy as np
 
 from runtime.data.decoding import Unreadable, picture
 from runtime.data.equal import SIZE, digest, equal
+from runtime.data.imbalance import imbalance
 from runtime.data.pictures import Content, Pictures, Stored
 
 AT_ONCE = 256
@@ -55,7 +56,7 @@ def census(source: Pictures, progress: Callable[[str, int, int], object]) -> dic
             found[split] = {
                 "images": len(stored.labels),
                 "by_class": dict(zip(source.classes, counts, strict=True)),
-                "imbalance": _imbalance(source.classes, counts),
+                "imbalance": imbalance(source.classes, counts),
                 "kinds": dict(kinds.most_common()),
                 "sides": _spread(sides),
                 "left_out": dict(source.left_out.get(split, {})),
@@ -99,15 +100,6 @@ def _look(read: Callable[[], Content]) -> Look:
             return Look(f"{image.format} {image.mode}", image.size, "", digest(content))
     except (Unreadable, OSError) as error:
         return Look(reason=error.strerror if isinstance(error, OSError) and error.strerror else str(error))
-
-
-def _imbalance(classes: tuple[str, ...], counts: list[int]) -> dict[str, Any] | None:
-    """The largest and the smallest class that has images, and their ratio."""
-    some = [(count, name) for name, count in zip(classes, counts, strict=True) if count]
-    if not some:
-        return None
-    (most, largest), (least, smallest) = max(some, key=lambda c: c[0]), min(some, key=lambda c: c[0])
-    return {"ratio": round(most / least, 2), "largest": [largest, most], "smallest": [smallest, least]}
 
 
 def _spread(sides: list[tuple[int, int]]) -> dict[str, list[int]]:

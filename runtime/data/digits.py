@@ -13,10 +13,11 @@ from runtime.data.classes import Order
 from runtime.data.decoding import picture
 from runtime.data.erasing import erased
 from runtime.data.identity import Identity, of_arrays
-from runtime.data.order import shuffled_draws
+from runtime.data.order import epoch_draws
 from runtime.data.source import WHOLE, Bad, Batch, Shard, View
 from runtime.data.splitting import Split
 from runtime.recipe.augment import AugmentGroup
+from runtime.recipe.schema import DataGroup
 
 SPLIT_SEED = 20211107  # never changes: the 360 held-out scans are the same for every recipe
 VAL_SIZE = 360
@@ -29,7 +30,7 @@ class Digits:
     classes = tuple("0123456789")
     order = Order(classes)
 
-    def __init__(self, view: View, augment: AugmentGroup | None):
+    def __init__(self, view: View, augment: AugmentGroup | None, group: DataGroup | None = None):
         for field, named in (("randaugment", "RandAugment"), ("jitter", "colour jitter")):
             if augment is not None and getattr(augment, field) is not None:
                 raise CmtError(
@@ -45,6 +46,7 @@ class Digits:
         train, val = split(labels)
         self.train_size, self.val_size = len(train), len(val)
         self._view, self._augment = view, augment
+        self._balance = group is not None and group.balance
         mean, std = scans[train].mean(), scans[train].std()
         shown = resize((scans - mean) / std, view.height, view.width)
         self._mean, self._std = float(mean), float(std)
@@ -53,6 +55,10 @@ class Digits:
         self._val = shown[val], labels[val]
         self._scans = val
 
+    @property
+    def train_labels(self) -> np.ndarray:
+        return self._train[1]
+
     def train(
         self, batch: int, seed: int, epoch: int, shard: Shard = WHOLE, skip: int = 0
     ) -> Iterator[Batch]:
@@ -60,7 +66,7 @@ class Digits:
             raise ValueError("a source opened without augment can only validate")
         rng, everyone = np.random.default_rng([seed, epoch]), batch * shard.count
         images, labels = self._train
-        order = shuffled_draws(rng, self.train_size, self._augment.repeats)
+        order = epoch_draws(rng, labels, self._augment.repeats, balance=self._balance)
         for start in range(0, self.train_size - everyone + 1, everyone):
             moves = draw(rng, everyone, self._augment)[shard.rows]
             if start < skip * everyone:  # drawn all the same: what follows depends on it

@@ -15,10 +15,28 @@ def generator(stream: Stream, *key: int) -> np.random.Generator:
     return np.random.default_rng([*key, STREAMS[stream]])
 
 
-def shuffled_draws(rng: np.random.Generator, size: int, repeats: int) -> np.ndarray:
-    """[size] draws of an epoch: image + size * repeat, the repeats of an image in a row (DeiT's sampler).
+def epoch_draws(
+    rng: np.random.Generator, labels: np.ndarray, repeats: int, *, balance: bool = False
+) -> np.ndarray:
+    """[n] draws of an epoch over n images: image + n * turn, the `repeats` of an image in a row (DeiT's sampler).
 
-    A draw is unique within its epoch; `draw % size` is the image.
+    A draw is unique within its epoch, and with it its random numbers; `draw % n` is the image. With `balance` every
+    class that has images is drawn equally often, give or take one image: of a large class some images, of a small one
+    each several times. Which ones, is drawn anew in each epoch.
     """
-    images = rng.permutation(size)
-    return (images[:, None] + size * np.arange(repeats)).reshape(-1)[:size]
+    size = len(labels)
+    slots = _balanced(rng, labels, -(-size // repeats)) if balance else rng.permutation(size)
+    image, turn = slots % size, slots // size
+    return (image[:, None] + size * (turn[:, None] * repeats + np.arange(repeats))).reshape(-1)[:size]
+
+
+def _balanced(rng: np.random.Generator, labels: np.ndarray, count: int) -> np.ndarray:
+    """`count` times image + n * turn in random order, as many of each class; an image's turns are 0, 1, …"""
+    classes = rng.permutation(np.unique(labels))  # the first ones get what does not divide
+    found = []
+    for place, label in enumerate(classes.tolist()):
+        images = np.flatnonzero(labels == label)
+        due = count // len(classes) + (place < count % len(classes))
+        turns = [rng.permutation(images) + len(labels) * turn for turn in range(-(-due // len(images)))]
+        found += [np.concatenate(turns)[:due]] if turns else []
+    return rng.permutation(np.concatenate(found))

@@ -16,7 +16,7 @@ import numpy as np
 from cmt_dsl.errors import CmtError
 from runtime.data.classes import Order
 from runtime.data.identity import Identity, identified
-from runtime.data.order import shuffled_draws
+from runtime.data.order import epoch_draws
 from runtime.data.source import WHOLE, Bad, Batch, Shard, View
 from runtime.data.splitting import Split
 from runtime.data.stages import Stages, eval_stages, through, train_stages
@@ -106,6 +106,10 @@ class Pictures:
         return len(self.stored["train"].labels) if "train" in self.stored else 0
 
     @property
+    def train_labels(self) -> np.ndarray:
+        return self.stored["train"].labels if "train" in self.stored else np.zeros(0, np.int32)
+
+    @property
     def val_size(self) -> int:
         return len(self.stored["val"].labels)
 
@@ -114,7 +118,8 @@ class Pictures:
     ) -> Iterator[Batch]:
         if self.augment is None:
             raise ValueError("a source opened without augment can only validate")
-        draws = shuffled_draws(np.random.default_rng([seed, epoch]), self.train_size, self.augment.repeats)
+        rng, repeats = np.random.default_rng([seed, epoch]), self.augment.repeats
+        draws = epoch_draws(rng, self.train_labels, repeats, balance=self.group.balance)
         everyone = batch * shard.count
         mine = draws[: self.train_size // everyone * everyone][shard.rows][skip * batch :]
         stages = train_stages(self.view, self.augment, seed, epoch)

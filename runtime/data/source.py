@@ -96,6 +96,11 @@ class Source(Protocol):
     bad: list[Bad]
     """Images found unreadable so far, each once; what is left out of training and validation."""
 
+    @property
+    def train_labels(self) -> np.ndarray:
+        """[train_size] int32"""
+        ...
+
     def train(
         self, batch: int, seed: int, epoch: int, shard: Shard = WHOLE, skip: int = 0
     ) -> Iterator[Batch]:
@@ -133,7 +138,7 @@ def open_source(
     if data == "digits":
         from runtime.data.digits import Digits
 
-        return Digits(view, augment)
+        return Digits(view, augment, group)
     from runtime.data.cifar import find_cifar, open_cifar
     from runtime.data.folder import open_folder
     from runtime.data.layout import no_folder

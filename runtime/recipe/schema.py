@@ -38,6 +38,9 @@ class DataGroup(Group):
     split: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None, description="share of each class to hold out where DIR has no held-out images"
     )
+    balance: bool = Field(
+        False, description="draw each class equally often: of a small one each image several times an epoch"
+    )
     split_seed: int = Field(0, ge=0, lt=2**31, description="which images data.split holds out")
     classes: str | None = Field(
         None,
@@ -49,8 +52,22 @@ class DataGroup(Group):
     )
 
 
+def _weights_kind(value: Any) -> str:
+    return "weights by class" if isinstance(value, dict) else "auto"
+
+
 class LossGroup(Group):
     label_smoothing: Fraction = Field(description="probability spread evenly over all classes")
+    class_weights: (
+        Annotated[
+            Annotated[Literal["auto"], Tag("auto")] | Annotated[dict[str, Positive], Tag("weights by class")],
+            Discriminator(_weights_kind),
+        ]
+        | None
+    ) = Field(
+        None,
+        description="factor of each class's loss: {name: weight}, others 1; auto: by how rare a class is; null: none",
+    )
 
 
 class ScaledRate(Group):

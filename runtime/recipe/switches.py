@@ -60,6 +60,11 @@ def _never(group: str, field: str) -> Callable[[Recipe], bool]:
 
 
 SWITCHES = (
+    Switch(
+        "loss.class_weights",
+        lambda r: r.data.balance and r.loss.class_weights == "auto",
+        "data.balance draws each class equally often",
+    ),
     Switch("data.split_seed", lambda r: r.data.split is None, "data.split is null"),
     Switch("model.set.drop_path", lambda r: r.model.drop_path is not None, "model.drop_path says it"),
     Switch("augment.randaugment", _never("randaugment", "prob"), "its prob is 0", "use null"),

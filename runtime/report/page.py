@@ -11,7 +11,7 @@ from runtime.report.payload import payload
 from runtime.report.predictions import Predictions
 from runtime.run.record import Record
 
-_SCRIPTS = ("elements.js", "scale.js", "chart.js", "tables.js", "predictions.js", "report.js")
+_SCRIPTS = ("elements.js", "scale.js", "chart.js", "tables.js", "confusion.js", "predictions.js", "report.js")
 
 
 def report_page(runs: Sequence[Record], names: Sequence[str], predicted: Sequence[Predictions | None]) -> str:

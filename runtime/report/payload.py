@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -154,24 +154,33 @@ def _predictions(of: dict[str, Any], found: Predictions | None, name: str) -> di
     if found is None:
         data = without_folders(str(of["data"] or "DATA"))
         return {"how": ["cmt", "report", name, "--data", data, "-o", "report.html"]}
-    facts, confusion, counts = found.facts, found.confusion(), found.counts()
-    wrong = {cell: n for cell, n in confusion.items() if cell[0] != cell[1]}
-    whole = len(counts) <= MOST_CELLS
-    cells = confusion if whole else dict(sorted(wrong.items(), key=lambda item: (-item[1], item[0]))[:PAIRS])
-    right = [confusion[(c, c)] for c in range(len(counts))]
-    weakest = sorted((c for c in range(len(counts)) if counts[c]), key=lambda c: right[c] / counts[c])
+    facts = found.facts
     return {
         "facts": {**facts, "data": without_folders(str(facts.get("data", "")))},
         "images": len(found.rows),
         "stale": (of["best_epoch"] is not None and facts.get("epoch") != of["best_epoch"])
         or facts.get("fingerprint") != of["fingerprint"],
         "best_epoch": of["best_epoch"],
-        "classes": list(found.classes),
-        "counts": counts,
-        "whole": whole,
-        "cells": [[*cell, n] for cell, n in cells.items()],
-        "weakest": [[c, right[c], counts[c]] for c in weakest[:WEAKEST]],
+        **confused(found.confusion(), found.counts(), found.classes),
         "shown": [
             {**asdict(s), "true": found.rows[s.index][0], "own": found.rows[s.index][3]} for s in found.shown
         ],
+    }
+
+
+def confused(
+    confusion: Mapping[tuple[int, int], int], counts: Sequence[int], classes: Sequence[str]
+) -> dict[str, Any]:
+    """The matrix of (true class, answered class), or its largest wrong cells and the weakest of many classes."""
+    wrong = {cell: n for cell, n in confusion.items() if cell[0] != cell[1]}
+    whole = len(counts) <= MOST_CELLS
+    cells = confusion if whole else dict(sorted(wrong.items(), key=lambda item: (-item[1], item[0]))[:PAIRS])
+    right = [confusion.get((c, c), 0) for c in range(len(counts))]
+    weakest = sorted((c for c in range(len(counts)) if counts[c]), key=lambda c: right[c] / counts[c])
+    return {
+        "classes": list(classes),
+        "counts": list(counts),
+        "whole": whole,
+        "cells": [[*cell, n] for cell, n in cells.items()],
+        "weakest": [[c, right[c], counts[c]] for c in weakest[:WEAKEST]],
     }

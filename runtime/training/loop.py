@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cmt_dsl.errors import CmtError
+from runtime.data.imbalance import class_weights
 from runtime.data.source import require_classes
 from runtime.data.unreadable import LeftOut
 from runtime.device.environment import mindspore, native_errors, set_device
@@ -73,7 +74,9 @@ class _Run:
         self.everyone, self.group = self.batch * world.size, recipe.train.accumulate
         self.steps = recipe.steps_per_epoch(source.train_size, world.size)
         self.peak, self.rates = rates(recipe, source.train_size, world.size)
-        self.feed = Feed(recipe, spec.classes, self.rates, self.steps, world)
+        balance, weighing = recipe.data.balance, recipe.loss.class_weights
+        weights = class_weights(weighing, source.classes, source.train_labels, balance=balance)
+        self.feed = Feed(recipe, spec.classes, self.rates, self.steps, world, weights)
         self.done, self.ledger = (
             0,
             Ledger(self._diverged, self._told, scaled=recipe.device.loss_scale is not None),

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from runtime.data.imbalance import weighs
 from runtime.device.collectives import gradient_mean
 from runtime.device.environment import mindspore
 from runtime.device.world import SOLO, World
 from runtime.recipe.precision import require_precision
 from runtime.recipe.schema import DynamicScale, FixedScale, Recipe
 from runtime.training.average import Average
+from runtime.training.loss import Loss, ScaledLoss
 from runtime.training.optim import make_optimizer
 from runtime.training.parts import freeze_norms, recompute
 from runtime.training.selection import check_against_model, frozen, layer_factors, recomputed
@@ -52,31 +54,6 @@ def _clear_one(after, total):
     return ops.depend(True, ops.assign(total, ops.depend(ops.zeros_like(total), after)))
 
 
-class Loss(nn.Cell):
-    """Mean cross-entropy in float32: construct(images, targets [n, classes]) -> []. Targets are probabilities."""
-
-    def __init__(self, net: nn.Cell):
-        super().__init__(auto_prefix=False)
-        self.net = net
-        self.entropy = ops.SoftmaxCrossEntropyWithLogits()
-
-    def construct(self, images, targets):
-        logits = self.net(images).astype(ms.float32)
-        losses, _ = self.entropy(logits, targets)
-        return losses.mean()
-
-
-class ScaledLoss(nn.Cell):
-    """The loss times the loss scale, so that float16 gradients do not vanish."""
-
-    def __init__(self, loss: Loss):
-        super().__init__(auto_prefix=False)
-        self.loss = loss
-
-    def construct(self, images, targets, scale):
-        return self.loss(images, targets) * scale
-
-
 class TrainStep(nn.Cell):
     """construct(images, targets, lr []) -> (loss [], applied [] bool); weights and moments change in place.
 
@@ -96,11 +73,13 @@ class TrainStep(nn.Cell):
         accumulate: int = 1,
         average: Average | None = None,
         reducer: nn.Cell | None = None,
+        weighted: bool = False,
     ):
         super().__init__(auto_prefix=False)
         self.net, self.optimizer, self.average, self.reducer = net, optimizer, average, reducer
         self.scaled, self.dynamic = scale is not None, isinstance(scale, DynamicScale)
-        loss = Loss(net) if scale is None else ScaledLoss(Loss(net))
+        loss = Loss(net, weighted=weighted)
+        loss = loss if scale is None else ScaledLoss(loss)
         self.grad = ops.value_and_grad(loss, None, optimizer.weights)
         self.clips = clip_norm is not None
         self.limit = Tensor(clip_norm if clip_norm is not None else 1.0, ms.float32)
@@ -245,5 +224,6 @@ def train_step(net: nn.Cell, graph: Any, recipe: Recipe, decay_all: bool, world:
         accumulate=train.accumulate,
         average=None if ema is None else Average(own, ema.decay, ema.warmup),
         reducer=gradient_mean(optimizer.weights) if world.size > 1 else None,
+        weighted=weighs(recipe.loss.class_weights, balance=recipe.data.balance),
     )
     return step.set_train()
