@@ -12,6 +12,8 @@ from cmt_dsl import Graph, build, load_text
 from cmt_dsl.spec import names
 
 ROOT = Path(__file__).resolve().parent.parent
+PICO = str(ROOT / "tests/pico.yaml")
+"""A CMT that compiles in a few seconds, for runs of the whole program."""
 MODELS = names("models")
 PROFILES = names("profiles")
 

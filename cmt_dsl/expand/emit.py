@@ -83,7 +83,7 @@ class Growing:
         """Add the operator a node asks for; problems are gathered, and then the result is None."""
         if kind not in registry() or kind == "input":
             known = [k for k in registry() if k != "input"]
-            hint = did_you_mean(kind, known) or "`cmt list ops` shows all of them"
+            hint = f"{did_you_mean(kind, known)} `cmt list ops` shows all of them".strip()
             error = CmtError("CMT-131", f"unknown operator '{kind}'", hint=hint)
             return self.fail(error, where("op"), trail)
         attributes = {**self.profile.ops.get(kind, {}), **written}

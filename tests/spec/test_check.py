@@ -180,6 +180,20 @@ def test_a_bomb_ends_soon_and_clearly(name: str) -> None:
     assert code in {found for found, _, _ in problems_of(text)}
 
 
+MANY = ", ".join(f"a{i}: 1" for i in range(9000))
+CHILDREN = {
+    "defaults": f"stage_defaults: {{args: {{{MANY}}}}}\nstages: [{', '.join(['{}'] * 20000)}]\n",
+    "defaults that a few stages override": f"stage_defaults: {{block: lpu, args: {{{MANY}}}}}\n",
+    "edits": "set:\n" + "".join(f"  stages.0.args.x{i}: 1\n" for i in range(5000)),
+    "edits of defaults": "set:\n" + "".join(f"  stage_defaults.args.x{i}: 1\n" for i in range(5000)),
+}
+
+
+@pytest.mark.parametrize("name", CHILDREN)
+def test_a_bomb_in_a_child_of_another_model_ends_soon_and_clearly(name: str) -> None:
+    assert problems_of(f"model: child\nextends: cmt_ti\n{CHILDREN[name]}")
+
+
 def test_a_scalar_parameter_and_a_batch_in_the_middle_are_refused() -> None:
     with pytest.raises(SpecError) as caught:
         graph_of("w: {op: parameter, shape: [], init: ones}\na: {op: mul, in: [x, w]}")

@@ -16,7 +16,7 @@ from cmt_dsl.errors import CmtError
 from runtime.data.source import View, open_source
 from runtime.recipe.augment import AugmentGroup, Crop, Erase, Jitter, Mix, RandAugment
 from runtime.recipe.schema import DataGroup
-from tests.tiny import ROOT
+from tests.tiny import PICO, ROOT
 
 RANDOM = RandAugment(ops=2, prob=0.5, magnitude=9, std=0.5, increasing=True)
 ERASE = Erase(prob=0.25, area=[0.02, 1 / 3], aspect=[0.3, 10 / 3])
@@ -102,9 +102,12 @@ def test_a_damaged_image_is_still_named(
 
 def _epoch_with(image: int) -> int:
     """An epoch whose third of the 48 images holds this one (class cat comes first)."""
-    from runtime.data.order import shuffled_draws
+    from runtime.data.order import epoch_draws
 
-    return next(e for e in range(1, 99) if image in shuffled_draws(np.random.default_rng([0, e]), 48, 3) % 48)
+    labels = np.zeros(48, np.int32)
+    return next(
+        e for e in range(1, 99) if image in epoch_draws(np.random.default_rng([0, e]), labels, 3) % 48
+    )
 
 
 @pytest.mark.mindspore
@@ -121,7 +124,7 @@ def test_a_run_with_everything_on(folder: Path, tmp_path: Path) -> None:
     sets = [f"augment.{key}={json.dumps(value)}" for key, value in everything.model_dump().items()]
     sets += ["train.epochs=2", "schedule.warmup_epochs=0", "train.batch=16"]
 
-    words = ["train", "cmt_nano", "--recipe", "digits", "--data", str(folder), "--out", "r"]
+    words = ["train", PICO, "--recipe", "digits", "--data", str(folder), "--out", "r"]
     done = subprocess.run(
         [sys.executable, "-m", "runtime.cli", *words, *[w for s in sets for w in ("--set", s)]],
         cwd=tmp_path,

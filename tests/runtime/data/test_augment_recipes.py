@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cmt_dsl.errors import CmtError, SpecError
-from runtime.data.order import generator, shuffled_draws
+from runtime.data.order import epoch_draws, generator
 from runtime.data.source import View, open_source
 from runtime.recipe.augment import AugmentGroup, Jitter
 from runtime.recipe.read import load_recipe
@@ -14,12 +14,12 @@ from tests.runtime.data.draws import ERASE, MIX, RANDOM
 
 
 def test_repeats_show_a_third_of_the_images_three_times() -> None:
-    draws = shuffled_draws(np.random.default_rng(0), 300, 3)
+    draws = epoch_draws(np.random.default_rng(0), np.zeros(300), 3)
     images, counts = np.unique(draws % 300, return_counts=True)
     assert len(draws) == len(set(draws)) == 300 and len(images) == 100 and set(counts) == {3}
     assert (draws % 300).reshape(-1, 3).ptp(axis=1).max() == 0  # in a row
     assert set(draws // 300) == {0, 1, 2}
-    once = shuffled_draws(np.random.default_rng(0), 300, 1)
+    once = epoch_draws(np.random.default_rng(0), np.zeros(300), 1)
     np.testing.assert_array_equal(once, np.random.default_rng(0).permutation(300))
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from cmt_dsl import build, load
 from cmt_dsl.lower.weights import initial
+from tests.tiny import PICO, ROOT
 
 pytestmark = pytest.mark.mindspore
-ROOT = Path(__file__).parents[3]
 CMT = [sys.executable, "-m", "runtime.cli"]
 STILL = (
     "drop_path=0", "head.args.dropout=0", "augment.shift=0", "augment.rotate=0", "train.epochs=1",
@@ -28,7 +28,7 @@ def trained(cwd: Path, out: str, *more: str, workers: int = 1) -> dict[str, np.n
     from runtime.checkpoint.file import load_arrays
 
     sets = [word for edit in (*STILL, *more) for word in ("--set", edit)]
-    words = ["train", "cmt_nano", "--recipe", "digits", "--data", "digits", "--out", out, *sets]
+    words = ["train", PICO, "--recipe", "digits", "--data", "digits", "--out", out, *sets]
     command = [*CMT, *(["launch", "--workers", str(workers), "--"] if workers > 1 else []), *words]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=cwd, env=env, text=True, capture_output=True, timeout=300)
@@ -47,6 +47,6 @@ def test_one_step_on_two_workers_is_one_step_on_twice_the_batch(tmp_path: Path) 
     apart = {name: float(np.abs(one[name] - two[name]).max()) for name in one}
     assert max(apart.values()) <= 1e-5, max(apart.items(), key=lambda item: item[1])
     print(f"largest difference {max(apart.values()):.1e}")
-    before = initial(build(load("cmt_nano", set={"drop_path": 0, "head.args.dropout": 0})), 0)
+    before = initial(build(load(PICO, set={"drop_path": 0, "head.args.dropout": 0})), 0)
     moved = max(float(np.abs(one[name] - before[name]).max()) for name in one)
     assert moved > 1e-2, moved  # the step is not so small that all would be equal

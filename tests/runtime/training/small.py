@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from cmt_dsl import Graph, build, load
+from tests.tiny import PICO
 
-SETS = {
-    "input.size": 16,
-    "stem.args.width": 8,
-    "drop_path": 0.3,
-    "head.args": {"width": 16, "dropout": 0.3},
-    "stages": [
-        {"depth": 2, "embed": {"args": {"width": 8}}, "args": {"heads": 1, "reduction": 2}},
-        {"depth": 1, "embed": {"args": {"width": 16}}, "args": {"heads": 2, "reduction": 1}},
-    ],
-}
+_PICO = yaml.safe_load(Path(PICO).read_text())
+SETS = {**_PICO["set"], "drop_path": _PICO["drop_path"]}
+"""What makes cmt_nano the model of tests/pico.yaml."""
 PLAIN = {"drop_path": 0.0, "head.args.dropout": 0.0}
 
 
