@@ -13,7 +13,7 @@ demo: $(VENV)/demo-ready  ## train cmt_nano on the digits, then validate the che
 
 test: check  ## lint, types and the layer contract, then all tests; gets a browser for those of the pages
 	$(BIN)/python -m tests.browsers
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-newest:  ## the same with the newest versions that pyproject.toml allows, in an environment of its own
 	$(MAKE) test VENV=.venv-newest PINNED=

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,29 @@ from tests.chromium import browser, see  # noqa: F401
 
 LEFT_OUT = 3
 """pytest's exit code where everything passed that could run, and the tests of pages could not."""
+
+
+SLOWEST = (
+    "e2e/test_demo.py", "runtime/launch/test_launch.py", "golden/test_parity.py", "e2e/test_mindcv_recipe.py",
+    "runtime/cli/test_train_cli.py", "property/test_edits.py", "runtime/checkpoint/test_convert.py",
+    "runtime/training/test_parts.py", "runtime/training/test_resume.py", "e2e/test_modes.py",
+    "runtime/launch/test_equal.py", "runtime/cli/test_data_cli.py", "runtime/checkpoint/test_adapt.py",
+)  # fmt: skip
+"""Files of minutes, the longest first: begun last, one of them would hold a whole run for itself."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files without the framework first, for what they find they find in seconds; then the slowest; then the others."""
+    slow = {
+        item.path for item in items if item.get_closest_marker("mindspore") or item.get_closest_marker("slow")
+    }
+    rank = {name: place for place, name in enumerate(SLOWEST)}
+    here = Path(__file__).parent
+
+    def order(item: pytest.Item) -> tuple[bool, int]:
+        return item.path in slow, rank.get(item.path.relative_to(here).as_posix(), len(rank))
+
+    items.sort(key=order)
 
 
 def _without_browser(config: pytest.Config) -> list[Any]:

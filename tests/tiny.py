@@ -13,7 +13,9 @@ from cmt_dsl.spec import names
 
 ROOT = Path(__file__).resolve().parent.parent
 PICO = str(ROOT / "tests/pico.yaml")
-"""A CMT that compiles in a few seconds, for runs of the whole program."""
+"""A CMT that compiles in a quarter of a minute."""
+ATOM = str(ROOT / "tests/atom.yaml")
+"""What compiles in seconds and has all that a run treats in ways of its own: norms, drop path, dropout, stages."""
 MODELS = names("models")
 PROFILES = names("profiles")
 

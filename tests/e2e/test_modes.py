@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_demo import as_json
-from tests.tiny import PICO
+from tests.tiny import ATOM
 
 pytestmark = pytest.mark.mindspore
 
@@ -21,10 +21,17 @@ MODES = {
 
 @pytest.mark.parametrize("mode", MODES)
 def test_it_trains(mode: str, tmp_path: Path) -> None:
-    sets = ["train.epochs=2", "schedule.warmup_epochs=0.5", "train.val_every=2", *MODES[mode]]
+    sets = [
+        "train.epochs=4",
+        "train.batch=128",
+        "schedule.lr=1e-2",
+        "schedule.warmup_epochs=0.5",
+        "train.val_every=4",
+        *MODES[mode],
+    ]
     words = [word for edit in sets for word in ("--set", edit)]
     summary = as_json(
-        "train", PICO, "--recipe", "digits", "--data", "digits", "--out", "run", *words, cwd=tmp_path
+        "train", ATOM, "--recipe", "digits", "--data", "digits", "--out", "run", *words, cwd=tmp_path
     )
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     losses = [r["train_loss"] for r in map(json.loads, lines) if r["event"] == "epoch"]

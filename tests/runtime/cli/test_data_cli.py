@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.cli.cmt import cmt
 from tests.runtime.data.made import encoded, make_folder, smooth
-from tests.tiny import PICO, ROOT
+from tests.tiny import ATOM, ROOT
 
 NANO = ["--recipe", "digits", "--model", "cmt_nano"]
 MIX = "augment.mix={mixup: 0.8, cutmix: 1.0, mixup_prob: 1.0, switch_prob: 0.5}"
@@ -184,7 +184,7 @@ def test_a_folder_nobody_has_prepared_trains_and_validates(tmp_path: Path) -> No
     data = tmp_path / "d"
     images, val = make_odd(data)
     sets = ["classes=3", "train.epochs=1", "train.batch=8"]
-    said, meta, *_, end = train(PICO, data, *sets, cwd=tmp_path)
+    said, meta, *_, end = train(ATOM, data, *sets, cwd=tmp_path)
     notes = ["left out of train/, no images by their endings: 3 .txt",
              "ignored in train/, as the system's by their names: 3 ._*, 3 Thumbs.db, 1 .*, 1 __MACOSX"]  # fmt: skip
     for line in (*notes, "each epoch leaves out 2 images, others each time: they fill no batch"):

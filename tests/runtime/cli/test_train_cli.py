@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.tiny import PICO, ROOT
+from tests.tiny import ATOM, ROOT
 
 pytestmark = pytest.mark.mindspore
 
-TRAIN = ["train", PICO, "--recipe", "digits", "--data", "digits", "--out"]
+TRAIN = ["train", ATOM, "--recipe", "digits", "--data", "digits", "--out"]
 SHORT = ["--set", "train.epochs=2", "--set", "schedule.warmup_epochs=0.5", "--set", "train.batch=128"]
 BFLOAT16 = ["--set", "device.amp=O2", "--set", "device.amp_dtype=bfloat16"]
 
@@ -70,10 +70,10 @@ def test_a_run_is_not_overwritten_unasked(run: Path) -> None:
         (["validate", "r/metrics.jsonl", "--data", "digits"], "CMT-602"),
         (["validate", "r/last.safetensors", "--data", "nowhere"], "CMT-501"),
         (
-            ["train", PICO, "--recipe", "digit", "--data", "digits", "--out", "x"],
+            ["train", ATOM, "--recipe", "digit", "--data", "digits", "--out", "x"],
             "did you mean 'digits'?",
         ),
-        (["train", PICO, "--recipe", "digits", "--data", "nowhere", "--out", "x"], "CMT-501"),
+        (["train", ATOM, "--recipe", "digits", "--data", "nowhere", "--out", "x"], "CMT-501"),
         ([*TRAIN, "x", "--init", "none.safetensors"], "CMT-601"),
         ([*TRAIN, "x", "--init", "r/last.safetensors", "--set", "head.args.width=128"], "CMT-805"),
         ([*TRAIN, "x", "--init", "r/last.safetensors", "--set", "stages.1.depth=2"], "train.init_depth=true"),
@@ -107,7 +107,7 @@ def test_a_run_goes_on_from_other_weights_and_keeps_its_average_beside_its_own(r
     words = [word for text in sets for word in ("--set", text)]
     done = cmt(*TRAIN, "t", "--init", "r/last.safetensors", *words, cwd=run)
     assert done.returncode == 0, done.stderr
-    assert "starting from the raw weights of r/last.safetensors (cmt_pico, epoch 2)" in done.stdout
+    assert "starting from the raw weights of r/last.safetensors (atom, epoch 2)" in done.stdout
     assert "1 epochs of 4 steps of 256, an update every 2" in done.stdout and "ema top-1" in done.stdout
     before, after = (load_checkpoint(run / name / "last.safetensors") for name in ("r", "t"))
     assert after.ema is not None and after.ema.keys() == after.arrays.keys()

@@ -16,7 +16,7 @@ from cmt_dsl.errors import CmtError
 from runtime.data.source import View, open_source
 from runtime.recipe.augment import AugmentGroup, Crop, Erase, Jitter, Mix, RandAugment
 from runtime.recipe.schema import DataGroup
-from tests.tiny import PICO, ROOT
+from tests.tiny import ATOM, ROOT
 
 RANDOM = RandAugment(ops=2, prob=0.5, magnitude=9, std=0.5, increasing=True)
 ERASE = Erase(prob=0.25, area=[0.02, 1 / 3], aspect=[0.3, 10 / 3])
@@ -124,7 +124,7 @@ def test_a_run_with_everything_on(folder: Path, tmp_path: Path) -> None:
     sets = [f"augment.{key}={json.dumps(value)}" for key, value in everything.model_dump().items()]
     sets += ["train.epochs=2", "schedule.warmup_epochs=0", "train.batch=16"]
 
-    words = ["train", PICO, "--recipe", "digits", "--data", str(folder), "--out", "r"]
+    words = ["train", ATOM, "--recipe", "digits", "--data", str(folder), "--out", "r"]
     done = subprocess.run(
         [sys.executable, "-m", "runtime.cli", *words, *[w for s in sets for w in ("--set", s)]],
         cwd=tmp_path,

@@ -30,7 +30,7 @@ class Trained:
         from runtime.recipe.read import load_recipe
         from runtime.training.step import in_precision, train_step
 
-        self.recipe, self.graph = load_recipe("digits", overrides=sets), graph
+        self.recipe, self.graph = load_recipe("digits", overrides=sets, restated=[]), graph
         device = self.recipe.device
         set_device(device)
         self.cell = to_cell(graph, seed=0)

@@ -113,10 +113,16 @@ def test_what_people_see_goes_on_too(runs: Path) -> None:
     assert seen["whole"][3]["state"] == "complete" and seen["whole"][1][0] == 30
 
 
+def planned(*sets: str) -> tuple[str, ...]:
+    """PLAN with other values."""
+    given = {text.partition("=")[0] for text in sets}
+    return (*(text for text in PLAN if text.partition("=")[0] not in given), *sets)
+
+
 def refused(folder: Path, *, sets: tuple[str, ...] = (), model: dict[str, Any] | None = None) -> CmtError:
     spec, recipe = (
         load("cmt_nano", set={**MODEL, **(model or {})}),
-        load_recipe("digits", overrides=PLAN + sets),
+        load_recipe("digits", overrides=planned(*sets)),
     )
     source = open_source("digits", View.of(spec), augment=recipe.augment)
     with pytest.raises(CmtError) as found:
@@ -143,9 +149,8 @@ def test_other_data_are_refused(runs: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_longer_run_goes_on_where_its_past_stays_as_it_was(runs: Path) -> None:
     spec = load("cmt_nano", set=MODEL)
-    rest = [text for text in PLAN if not text.startswith("train.epochs=")]
     plans = [
-        load_recipe("digits", overrides=(*rest, "schedule.decay_epochs=2", f"train.epochs={n}"))
+        load_recipe("digits", overrides=planned("schedule.decay_epochs=2", f"train.epochs={n}"))
         for n in (3, 9, 3)
     ]
     source = open_source("digits", View.of(spec), augment=plans[0].augment)
