@@ -10,7 +10,7 @@ from typing import Any
 from cmt_dsl.cost import Tally, cost
 from cmt_dsl.diff.match import Pairing, pair
 from cmt_dsl.diff.values import changes_of
-from cmt_dsl.ir import STAGE, Graph, Node, Scope, TensorType, above
+from cmt_dsl.ir import Graph, Node, Scope, TensorType, above
 from cmt_dsl.spec import Model
 from cmt_dsl.spec.dump import resolved_data
 
@@ -143,7 +143,7 @@ def _changed(a: Graph, b: Graph, pairing: Pairing) -> Iterator[Change]:
 
 
 def _depths(graph: Graph) -> int:
-    return sum(_depth(graph, scope) for scope in graph.scopes if scope.block == STAGE)
+    return sum(_depth(graph, scope) for scope in graph.scopes if scope.stage)
 
 
 def _passed(graph: Graph, path: str, partners: dict[str, str]) -> str:
@@ -173,7 +173,7 @@ def _parts(a: Graph, b: Graph, pairing: Pairing) -> Iterator[Part]:
 
 
 def _blocks(graph: Graph, scope: Scope | None) -> int | None:
-    return _depth(graph, scope) if scope is not None and scope.block == STAGE else None
+    return _depth(graph, scope) if scope is not None and scope.stage else None
 
 
 def _depth(graph: Graph, scope: Scope) -> int:

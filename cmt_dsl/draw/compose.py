@@ -11,7 +11,7 @@ from cmt_dsl.draw.fold import Folding, Item, Run, name, words
 from cmt_dsl.draw.scene import Box, Cluster, Edge, EdgeKind, Family, Figures, Scene
 from cmt_dsl.draw.table import DEPTH, Level, opens
 from cmt_dsl.errors import CmtError, did_you_mean
-from cmt_dsl.ir import STAGE, Graph, Node, Scope, above
+from cmt_dsl.ir import Graph, Node, Scope, above
 
 FAMILIES: dict[str, Family] = {
     "conv2d": "convolution", "linear": "linear",
@@ -63,7 +63,7 @@ class _Composer:
             self._below("", "", 0, 1, ())
         edges = tuple(_residuals(self.boxes, list(self._edges())))
         order = {node.path: i for i, node in enumerate(self.graph.nodes)}
-        blocks = dict.fromkeys(s.block for s in self.graph.scopes if s.block != STAGE)
+        blocks = dict.fromkeys(s.block for s in self.graph.scopes if not s.stage)
         self.boxes.sort(key=lambda box: self._first(box, order))
         return Scene(
             self.graph.name, doc, self.level, self.path, tuple(self.boxes), tuple(self.clusters), edges,
@@ -87,7 +87,7 @@ class _Composer:
 
     def _open(self, run: Run, cluster: str, title: str, times: int, within: tuple[str, ...]) -> None:
         first = run[0]
-        family: Family = "stage" if _block(first) == STAGE else "block"
+        family: Family = "stage" if isinstance(first, Scope) and first.stage else "block"
         self.clusters.append(
             Cluster(
                 first.path, title, _block(first), family, tuple(item.path for item in run), times * len(run),
@@ -206,7 +206,7 @@ def _block(item: Item) -> str:
 
 def _family(item: Item) -> Family:
     if isinstance(item, Scope):
-        return "stage" if item.block == STAGE else "block"
+        return "stage" if item.stage else "block"
     return FAMILIES.get(item.op.kind, "noise" if item.op.training_only else "shape")
 
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from cmt_dsl.cost import Cost, Tally
 from cmt_dsl.draw.fold import Folding, Item, name, words
-from cmt_dsl.ir import STAGE, Graph, Scope, TensorType, spelled
+from cmt_dsl.ir import Graph, Scope, TensorType, spelled
 
 Level = Literal["model", "stage", "block", "op"]
 LEVELS: tuple[Level, ...] = get_args(Level)
@@ -49,7 +49,7 @@ def rows(graph: Graph, cost: Cost, level: Level) -> list[Row]:
 
 def opens(scope: Scope, depth: int, deepest: int) -> bool:
     """Whether a level shows what is in a scope; `stage` opens the stages alone."""
-    return depth < deepest and (deepest > 1 or scope.block == STAGE)
+    return depth < deepest and (deepest > 1 or scope.stage)
 
 
 def _below(folding: Folding, deepest: int, path: str, depth: int) -> Iterator[Row]:

@@ -10,7 +10,7 @@ from cmt_dsl.errors import CmtError, Known, SpecError
 from cmt_dsl.expand.block import Expansion
 from cmt_dsl.expand.emit import Growing, Ref
 from cmt_dsl.expand.values import BROKEN, Bound, Env, Site
-from cmt_dsl.ir import STAGE, Graph, Scope, verify
+from cmt_dsl.ir import Graph, Scope, verify
 from cmt_dsl.ops import make
 from cmt_dsl.spec import Model
 from cmt_dsl.spec.find import shared_names
@@ -45,10 +45,8 @@ class _Expander:
         ref: Ref = self.growing.add("input", make("input", shape), (), self.model.place("input"))
         if spec.stem:
             ref = self._use(spec.stem, ref, "stem")
-        ends: list[Ref] = []
         for i, stage in enumerate(spec.stages):
             ref = self._stage(stage, i, ref)
-            ends.append(ref)
         if spec.head:
             ref = self._use(spec.head, ref, "head")
         if self.growing.problems:
@@ -61,7 +59,7 @@ class _Expander:
             self.model.name,
             nodes,
             scopes,
-            tuple(end for end in ends if end is not None),
+            (("logits" if spec.head else "features", ref),),
             shared_names(files, self.model.library.near),
         )
         return verify(graph)
@@ -86,7 +84,7 @@ class _Expander:
                 self.seen += 1
         if start is not None and x is not None:
             place = self.model.place("stages", i)
-            self.growing.scopes.append(Scope(path, STAGE, (("x", start),), x, place))
+            self.growing.scopes.append(Scope(path, "stage", (("x", start),), x, place, stage=True))
         return x
 
     def _argument_site(self, i: int, where: tuple[str | int, ...], name: str) -> Site:

@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     import networkx
 
 
-STAGE = "stage"
-"""What a scope that is a whole stage is called."""
-
-
 @dataclass(frozen=True)
 class Node:
     """One operator at one path; `inputs` are the paths of the nodes it reads."""
@@ -47,6 +43,8 @@ class Scope:
     """Names of the block's inputs with the nodes bound to them."""
     output: str
     place: Place | None = dataclasses.field(default=None, compare=False)
+    stage: bool = False
+    """Whether it is a stage of the model, not a block that somebody called so."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +62,13 @@ class ParamInfo:
 
 @dataclass(frozen=True)
 class Graph:
-    """A model as operators. Nodes are in topological order; paths are unique."""
+    """A model as operators. Nodes are in topological order; paths are unique; the first is the image."""
 
     name: str
     nodes: tuple[Node, ...]
     scopes: tuple[Scope, ...]
-    stages: tuple[str, ...]
-    """The output node of each stage: the feature pyramid."""
+    outputs: tuple[tuple[str, str], ...]
+    """What the model gives, by name: the nodes whose values leave it. A classifier gives its `logits`."""
     files: Mapping[str, str] = dataclasses.field(default_factory=dict[str, str], compare=False)
     """What drawings and pages call the files that places name: they are passed on, messages are not."""
 
@@ -108,8 +106,13 @@ class Graph:
 
     @property
     def output(self) -> Node:
-        """The logits (or the last stage's map, for a model without a head)."""
-        return self.nodes[-1]
+        """The first output: the logits (or the last stage's map, for a model without a head)."""
+        return self.by_path[self.outputs[0][1]]
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The output node of each stage: the feature pyramid."""
+        return tuple(scope.output for scope in self.scopes if scope.stage)
 
     @cached_property
     def params(self) -> tuple[ParamInfo, ...]:
@@ -134,15 +137,13 @@ class Graph:
             "CMT-404", f"{self.name} has no node or block '{path}'", hint=did_you_mean(path, parts)
         )
 
-    def up_to(self, paths: Sequence[str]) -> Graph:
-        """The part that `paths` need: what comes after them is left out."""
-        needed = {self.output_of(path) for path in paths} | {self.input.path}
+    def needed(self, paths: Sequence[str]) -> tuple[Node, ...]:
+        """The nodes that the values of the nodes `paths` need, in order; the image is always among them."""
+        found = {*paths, self.input.path}
         for node in reversed(self.nodes):
-            if node.path in needed:
-                needed.update(node.inputs)
-        scopes = tuple(scope for scope in self.scopes if scope.output in needed)
-        nodes = tuple(node for node in self.nodes if node.path in needed)
-        return dataclasses.replace(self, nodes=nodes, scopes=scopes)
+            if node.path in found:
+                found.update(node.inputs)
+        return tuple(node for node in self.nodes if node.path in found)
 
     def input_types(self, node: Node) -> tuple[TensorType, ...]:
         """The types of a node's inputs."""
@@ -160,6 +161,10 @@ class Graph:
             shapes = [(p.name, p.shape) for p in node.params]
             line = (node.path, *signature(node.op), node.inputs, node.type.shape, shapes)
             digest.update(repr(line).encode())
+        if [path for _, path in self.outputs] != [
+            self.nodes[-1].path
+        ]:  # what a spec builds ends with its output
+            digest.update(repr(self.outputs).encode())
         return digest.hexdigest()
 
     def nx(self) -> networkx.MultiDiGraph[str]:

@@ -19,15 +19,15 @@ def run_all(
 ) -> dict[str, Array]:
     """The values of the `wanted` nodes, as far as they need computing. Raises CMT-402 and CMT-403."""
     check(graph, weights)  # of the whole graph, whatever part is wanted
-    graph = graph.up_to(wanted)
+    nodes = graph.needed(wanted)
     expected = graph.input.type
     if images.ndim != 4 or images.shape[1:] != expected.sizes:
         message = f"the model takes {expected}, not {list(images.shape)}"
         raise CmtError("CMT-403", message, hint="images are [n, channels, height, width]")
-    last = {path: node.path for node in graph.nodes for path in node.inputs}
+    last = {path: node.path for node in nodes for path in node.inputs}
     values: dict[str, Array] = {graph.input.path: images}
     kept = set(wanted)
-    for node in graph.nodes[1:]:
+    for node in nodes[1:]:
         p = {p.name: weights[node.param_path(p)].astype(images.dtype, copy=False) for p in node.params}
         values[node.path] = node.op.numpy(p, *(values[path] for path in node.inputs))
         for path in dict.fromkeys(node.inputs):

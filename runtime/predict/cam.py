@@ -11,7 +11,6 @@ would have happened without it: by attention and convolutions x(p) has seen far 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,8 +18,7 @@ import numpy as np
 
 from cmt_dsl import Graph
 from cmt_dsl.errors import CmtError
-from cmt_dsl.ir import Node
-from cmt_dsl.ir.graph import above
+from cmt_dsl.ir import Node, cut
 from runtime.checkpoint.compute import Arrays, computer
 
 PASSED = ("dropout", "identity")
@@ -79,7 +77,7 @@ def answerer(graph: Graph, weights: Arrays, backend: str) -> Callable[[np.ndarra
     except CmtError:
         compute = computer(graph, weights, (), backend)
         return lambda images: Answer(compute(images)[0].astype(np.float64), None)
-    body = up_to_map(graph, end.map)
+    body = cut(graph, [end.map])
     compute = computer(body, {p.path: weights[p.path] for p in body.params}, (), backend)
 
     matrix, bias = end.affine(weights)
@@ -89,15 +87,6 @@ def answerer(graph: Graph, weights: Arrays, backend: str) -> Callable[[np.ndarra
         return Answer(features.mean(axis=(2, 3), dtype=np.float64) @ matrix.T + bias, features)
 
     return answer
-
-
-def up_to_map(graph: Graph, path: str) -> Graph:
-    """The graph that ends with a node; the blocks it lies in end there too."""
-    cut = graph.up_to([path])
-    around = set(above(path))
-    scopes = [s for s in graph.scopes if s in cut.scopes or s.path in around]
-    kept = tuple(dataclasses.replace(s, output=path) if s.path in around else s for s in scopes)
-    return dataclasses.replace(cut, scopes=kept)
 
 
 def heat(features: np.ndarray, row: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 
 from cmt_dsl import Graph, build, load
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import STAGE, TensorType, above, broadcast, signature
+from cmt_dsl.ir import TensorType, above, broadcast, signature
 from tests.tiny import graph_of
 
 
@@ -94,7 +94,7 @@ def test_scopes_know_their_inputs_and_outputs(nano: Graph) -> None:
     assert scope.block == "cmt"
     assert dict(scope.inputs) == {"x": "stages.1.embed.norm", "position": "stages.1.position"}
     assert scope.output == "stages.1.blocks.0.add2"
-    assert nano.stages == tuple(s.output for s in nano.scopes if s.block == STAGE)
+    assert nano.stages == tuple(s.output for s in nano.scopes if s.stage)
 
 
 def test_every_node_knows_its_line(nano: Graph) -> None:

@@ -35,7 +35,7 @@ DEFECTS: dict[str, Callable[[], Graph]] = {
     "stands twice": lambda: replace(GRAPH, nodes=(*GRAPH.nodes, GRAPH.nodes[-1])),
     "is of type": lambda: changed(1, type=TensorType((None, 1, 2, 3))),
     "other parameters": lambda: changed(1, params=()),
-    "not there": lambda: replace(GRAPH, stages=(*GRAPH.stages, "stages.9")),
+    "not there": lambda: replace(GRAPH, outputs=(("logits", "stages.9"),)),
     "needs a map": lambda: changed(-3, inputs=("stages.0.position",)),
 }
 

@@ -9,9 +9,8 @@ import pytest
 
 from cmt_dsl import Graph, build, load, load_text, source
 from cmt_dsl.errors import CmtError
-from cmt_dsl.ir import STAGE
 from cmt_dsl.lower.weights import TAKEN, attribute, canonical_names
-from tests.tiny import HEAD, MODELS, graph_of, model_of
+from tests.tiny import HEAD, MODELS, graph_of
 
 
 def classes(text: str) -> dict[str, str]:
@@ -145,13 +144,12 @@ def test_the_head_says_what_this_is() -> None:
     text = source(graph)
     assert text.startswith(f'"""cmt_nano: [n, 3, 32, 32] -> [n, 10], {len(graph.nodes)} operators.\n')
     assert graph.fingerprint[:16] in text
-    assert sum(scope.block == STAGE for scope in graph.scopes) == 3
+    assert sum(scope.stage for scope in graph.scopes) == 3
 
 
 def test_longest_line_can_be_read() -> None:
     text = source(build(load("cmt_b")))
     assert max(map(len, text.splitlines())) <= 160
-    assert model_of("a: {op: relu}") in model_of("a: {op: relu}")
 
 
 def test_outputs_end_where_the_last_of_them_is() -> None:
@@ -163,10 +161,20 @@ def test_outputs_end_where_the_last_of_them_is() -> None:
     assert "CmtHead" in source(graph) and source(graph, outputs=("stages.1", "head")).count("Stage3") == 2
 
 
+def test_an_output_inside_a_block_ends_it_there() -> None:
+    graph = build(load("cmt_nano"))
+    text = source(graph, outputs=("stages.1.blocks.0.attn.scores",))
+    assert "CmtHead" not in text and "Stage2" in text and "Irffn" not in text.partition("stages.1")[2]
+
+
 @pytest.mark.parametrize(
-    ("path", "words"), [("stages.1.blocks.0", "inside a stage"), ("stage.1", "no node or block")]
+    ("paths", "words"),
+    [
+        (("stages.1.blocks.0", "head"), "two values would leave it"),
+        (("stage.1",), "no node or block"),
+    ],
 )
-def test_outputs_that_a_cell_cannot_give(path: str, words: str) -> None:
+def test_outputs_that_a_cell_cannot_give(paths: tuple[str, ...], words: str) -> None:
     with pytest.raises(CmtError, match=words) as caught:
-        source(build(load("cmt_nano")), outputs=(path,))
+        source(build(load("cmt_nano")), outputs=paths)
     assert caught.value.code == "CMT-404"

@@ -19,7 +19,7 @@ import numpy as np
 from cmt_dsl.ir import Array, Graph, Node
 from cmt_dsl.lower import weights as naming
 from cmt_dsl.lower.mindspore.process import prepare, quiet_exit
-from cmt_dsl.lower.mindspore.source import source
+from cmt_dsl.lower.mindspore.source import part_of, source
 
 
 def to_cell(
@@ -46,7 +46,7 @@ def to_cell(
         naming.check(graph, weights)
     start = weights if weights is not None else naming.initial(graph, seed)
     if outputs:  # what comes after them is not there, nor are its weights
-        graph = graph.up_to(outputs)
+        graph = part_of(graph, outputs)
         start = {info.path: start[info.path] for info in graph.params}
     naming.write(cell, graph, start)
     set_randomness(cell, graph, seed)
