@@ -32,11 +32,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = {
         item.path for item in items if item.get_closest_marker("mindspore") or item.get_closest_marker("slow")
     }
-    rank = {name: place for place, name in enumerate(SLOWEST)}
-    here = Path(__file__).parent
+    rank = {Path(__file__).parent / name: place for place, name in enumerate(SLOWEST)}
 
     def order(item: pytest.Item) -> tuple[bool, int]:
-        return item.path in slow, rank.get(item.path.relative_to(here).as_posix(), len(rank))
+        return item.path in slow, rank.get(item.path, len(rank))
 
     items.sort(key=order)
 
