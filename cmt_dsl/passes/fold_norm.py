@@ -24,11 +24,13 @@ class FoldNorm(Pass):
     name = "fold-norm"
 
     def matches(self, graph: Graph) -> Iterator[Match]:
+        """Every batch norm, with what it reads."""
         for node in graph.nodes:
             if isinstance(node.op, BatchNorm):
                 yield Match((node.path, node.inputs[0]))
 
     def carry_out(self, match: Match, site: Site) -> str | Refusal:
+        """Into the layer; refused where that has no weights, where others see its value, or a scale is no number."""
         norm = site.node(match.nodes[0])
         layer = site.node(norm.inputs[0])
         assert isinstance(norm.op, BatchNorm)
