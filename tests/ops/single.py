@@ -62,7 +62,7 @@ class Sample:
             nodes.append(Node(path, op, (), type_, op.params()))
         params = self.op.params(*self.types)
         nodes.append(Node("it", self.op, tuple(self.inputs), self.op.infer(*self.types), params))
-        return Graph(self.name.replace("-", "_"), tuple(nodes), (), ())
+        return Graph(self.name.replace("-", "_"), tuple(nodes), (), (("value", nodes[-1].path),))
 
     def numpy(self, values: dict[str, np.ndarray]) -> np.ndarray:
         p = {k[3:]: v for k, v in values.items() if k.startswith("it.")}
