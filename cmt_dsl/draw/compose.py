@@ -13,18 +13,6 @@ from cmt_dsl.draw.table import DEPTH, Level, opens
 from cmt_dsl.errors import CmtError, did_you_mean
 from cmt_dsl.ir import Graph, Node, Scope, above
 
-FAMILIES: dict[str, Family] = {
-    "conv2d": "convolution", "linear": "linear",
-    "matmul": "attention", "softmax": "attention", "split_heads": "attention", "merge_heads": "attention",
-    "batch_norm": "norm", "layer_norm": "norm",
-    "gelu": "activation", "relu": "activation", "relu6": "activation", "silu": "activation",
-    "sigmoid": "activation", "hard_swish": "activation", "hard_sigmoid": "activation", "tanh": "activation",
-    "add": "arithmetic", "sub": "arithmetic", "mul": "arithmetic", "scale": "arithmetic",
-    "div": "arithmetic", "offset": "arithmetic", "power": "arithmetic",
-    "input": "input", "parameter": "parameter",
-}  # fmt: skip
-"""What an operator is coloured by; others by whether they only train, or as changing the shape."""
-
 
 def compose(
     graph: Graph, cost: Cost, level: Level = "block", path: str = "", *, doc: str = "", fold: bool = True
@@ -207,7 +195,7 @@ def _block(item: Item) -> str:
 def _family(item: Item) -> Family:
     if isinstance(item, Scope):
         return "stage" if item.stage else "block"
-    return FAMILIES.get(item.op.kind, "noise" if item.op.training_only else "shape")
+    return item.op.family
 
 
 def _unknown(graph: Graph, path: str) -> CmtError:

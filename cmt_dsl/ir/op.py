@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 from cmt_dsl.ir.tensor import Param, TensorType
 
@@ -18,6 +18,20 @@ Array: TypeAlias = "NDArray[np.floating[Any]]"
 Arrays: TypeAlias = "Mapping[str, Array]"
 """An operator's parameters by name."""
 
+
+Family = Literal[
+    "input",
+    "convolution",
+    "linear",
+    "attention",
+    "norm",
+    "activation",
+    "arithmetic",
+    "shape",
+    "parameter",
+    "noise",
+]
+"""Kinds of operators as people speak of them."""
 
 LATER: Mapping[str, bool] = MappingProxyType({"later": True})
 """Of a field that an operator got after models had been trained with it: `field(default=1, metadata=LATER)`.
@@ -37,8 +51,18 @@ class Op(ABC):
     kind: ClassVar[str]
     arity: ClassVar[tuple[int, int]] = (1, 1)
     """Least and most number of inputs."""
+    family: ClassVar[Family]
+    """What it is to a reader: how drawings colour it."""
     training_only: ClassVar[bool] = False
-    """Whether the operator passes its input on, outside of training."""
+    """Whether the operator is there for training alone."""
+    passes_on: ClassVar[bool] = False
+    """Whether its value is its input, outside of training."""
+    random: ClassVar[bool] = False
+    """Whether it draws random numbers in training: its Cell has a key and a step to draw by."""
+    sized: ClassVar[bool] = False
+    """Whether its attributes follow from the size of the image alone."""
+    mindspore_names: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What MindSpore's own Cell calls its parameters, where that is another name."""
     data_like: ClassVar[tuple[str, ...]] = ()
     """Attributes that only training reads: part neither of the structure nor of the fingerprint."""
 

@@ -12,17 +12,6 @@ import numpy as np
 from cmt_dsl.errors import CmtError
 from cmt_dsl.ir import Array, Graph, Node, ParamInfo
 
-MINDSPORE = {
-    "batch_norm": {
-        "weight": "gamma",
-        "bias": "beta",
-        "running_mean": "moving_mean",
-        "running_var": "moving_variance",
-    },
-    "layer_norm": {"weight": "gamma", "bias": "beta"},
-}
-"""Parameter names that MindSpore has of its own, by operator."""
-
 TAKEN = frozenset(
     [
         "Parameter",
@@ -162,7 +151,7 @@ def mindspore_name(node: Node, parameter: str) -> str:
     path = ".".join(attribute(part) for part in node.path.split("."))
     if not parameter:
         return path
-    return f"{path}.{MINDSPORE.get(node.op.kind, {}).get(parameter, parameter)}"
+    return f"{path}.{node.op.mindspore_names.get(parameter, parameter)}"
 
 
 def canonical_names(graph: Graph) -> dict[str, str]:

@@ -23,6 +23,10 @@ def registry() -> dict[str, type[Op]]:
             module = import_module(f"{__name__}.{info.name}")
             for value in vars(module).values():
                 if isinstance(value, type) and issubclass(value, Op) and value.__module__ == module.__name__:
+                    if value.kind in found:
+                        raise ValueError(
+                            f"two operators are called {value.kind}: {found[value.kind]}, {value}"
+                        )
                     found[value.kind] = value
     return dict(sorted(found.items()))
 

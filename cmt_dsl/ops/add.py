@@ -9,6 +9,8 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType, broadcast
 class Add(Op, kind="add"):
     """Sum of two values, broadcast from the right: a residual, a bias."""
 
+    family = "arithmetic"
+
     arity = (2, 2)
 
     def infer(self, *x: TensorType) -> TensorType:

@@ -16,6 +16,8 @@ class AvgPool(Pooling, kind="avg_pool"):
     With padding, `count_padding` says whether its zeros count in the mean; frameworks and papers disagree.
     """
 
+    family = "shape"
+
     count_padding: Flag | None = field(default=None, metadata=LATER)
 
     def infer(self, *x: TensorType) -> TensorType:

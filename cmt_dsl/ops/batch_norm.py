@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, TensorType
 from cmt_dsl.ops.attributes import Epsilon, Fraction
@@ -13,6 +15,14 @@ class BatchNorm(Op, kind="batch_norm"):
     `momentum` is the weight of the new batch in the running statistics (0.1 where MindSpore says 0.9);
     the running variance is the unbiased one (Ioffe & Szegedy 2015).
     """
+
+    family = "norm"
+    mindspore_names: ClassVar[Mapping[str, str]] = {
+        "weight": "gamma",
+        "bias": "beta",
+        "running_mean": "moving_mean",
+        "running_var": "moving_variance",
+    }
 
     eps: Epsilon
     momentum: Fraction

@@ -11,6 +11,8 @@ from cmt_dsl.ops.axes import Axis, axes
 class Concat(Op, kind="concat"):
     """Values side by side along the channels, `[n, a, …], [n, b, …] -> [n, a + b, …]`, or along `over`."""
 
+    family = "shape"
+
     over: Axis = field(default="channels", metadata=LATER)
     arity = (2, 64)
 

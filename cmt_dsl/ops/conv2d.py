@@ -18,6 +18,8 @@ class Conv2d(Op, kind="conv2d"):
     rows are a mistake.
     """
 
+    family = "convolution"
+
     out: Count
     kernel: Sides
     padding: Margins

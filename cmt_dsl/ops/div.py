@@ -9,6 +9,8 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType, broadcast
 class Div(Op, kind="div"):
     """Quotient of two values, broadcast from the right; nothing keeps the second from 0 but the spec."""
 
+    family = "arithmetic"
+
     arity = (2, 2)
 
     def infer(self, *x: TensorType) -> TensorType:

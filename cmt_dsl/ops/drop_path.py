@@ -14,6 +14,10 @@ class DropPath(Op, kind="drop_path"):
     differ in it alone share one graph.
     """
 
+    family = "noise"
+    random = True
+    passes_on = True
+
     rate: Rate
     training_only = True
     data_like = ("rate",)

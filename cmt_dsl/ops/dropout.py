@@ -10,6 +10,10 @@ from cmt_dsl.ops.attributes import Rate
 class Dropout(Op, kind="dropout"):
     """Zero each element with probability `rate` in training, scale by 1 / (1 - rate); else identity."""
 
+    family = "noise"
+    random = True
+    passes_on = True
+
     rate: Rate
     training_only = True
     data_like = ("rate",)

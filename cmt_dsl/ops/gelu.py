@@ -13,6 +13,8 @@ class Gelu(Op, kind="gelu"):
     `erf` is x Φ(x); `tanh` is the paper's approximation. Frameworks disagree on which is meant.
     """
 
+    family = "activation"
+
     form: Literal["erf", "tanh"]
 
     def infer(self, *x: TensorType) -> TensorType:

@@ -9,6 +9,8 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
 class GlobalMaxPool(Op, kind="global_max_pool"):
     """Maximum over the grid, `[n, c, h, w] -> [n, c]`."""
 
+    family = "shape"
+
     def infer(self, *x: TensorType) -> TensorType:
         return TensorType((None, x[0].map()[0]))
 

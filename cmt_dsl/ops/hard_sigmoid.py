@@ -9,6 +9,8 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
 class HardSigmoid(Op, kind="hard_sigmoid"):
     """clip(x + 3, 0, 6) / 6, x[...] -> x[...] (MobileNetV3, section 5.2): the gate of its SE blocks."""
 
+    family = "activation"
+
     def infer(self, *x: TensorType) -> TensorType:
         return x[0]
 

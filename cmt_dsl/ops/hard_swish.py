@@ -9,6 +9,8 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
 class HardSwish(Op, kind="hard_swish"):
     """x clip(x + 3, 0, 6) / 6, x[...] -> x[...] (MobileNetV3, section 5.2)."""
 
+    family = "activation"
+
     def infer(self, *x: TensorType) -> TensorType:
         return x[0]
 

@@ -9,6 +9,9 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
 class Identity(Op, kind="identity"):
     """Its input under another name: x[...] -> x[...]."""
 
+    family = "shape"
+    passes_on = True
+
     def infer(self, *x: TensorType) -> TensorType:
         return x[0]
 

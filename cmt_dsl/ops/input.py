@@ -9,6 +9,9 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
 class Input(Op, kind="input"):
     """The image `[n, channels, height, width]`; the first node of every graph."""
 
+    family = "input"
+    sized = True
+
     channels: int
     height: int
     width: int

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cmt_dsl.errors import ShapeError
 from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, TensorType
@@ -13,6 +15,9 @@ class LayerNorm(Op, kind="layer_norm"):
 
     On a map this is the LayerNorm that a transformer applies to its tokens (Ba et al. 2016).
     """
+
+    family = "norm"
+    mindspore_names: ClassVar[Mapping[str, str]] = {"weight": "gamma", "bias": "beta"}
 
     eps: Epsilon
 

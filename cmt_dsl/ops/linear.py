@@ -14,6 +14,8 @@ class Linear(Op, kind="linear"):
     Weight `[out, c]`, as frameworks store a dense layer.
     """
 
+    family = "linear"
+
     out: Count
     bias: Flag
     init: Init

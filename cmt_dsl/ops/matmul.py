@@ -14,6 +14,8 @@ class Matmul(Op, kind="matmul"):
     `transpose_a` and `transpose_b` read an operand with its last two axes exchanged.
     """
 
+    family = "attention"
+
     transpose_a: Flag = False
     transpose_b: Flag = False
     arity = (2, 2)

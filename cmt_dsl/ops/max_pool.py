@@ -15,6 +15,8 @@ LOWEST = -65504.0
 class MaxPool(Pooling, kind="max_pool"):
     """Maximum of each window, `[n, c, h, w] -> [n, c, h', w']`; padding never counts."""
 
+    family = "shape"
+
     def numpy(self, p: Arrays, *x: Array) -> Array:
         around = padded(x[0], pair(self.padding), -float("inf"))
         return windows(around, pair(self.kernel), pair(self.stride)).max((-2, -1))

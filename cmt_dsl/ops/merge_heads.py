@@ -11,6 +11,9 @@ from cmt_dsl.ops.attributes import Count
 class MergeHeads(Op, kind="merge_heads"):
     """Attention's output back as a map, `[n, heads, d, height·width] -> [n, heads·d, height, width]`."""
 
+    family = "attention"
+    sized = True
+
     height: Count
     width: Count
 

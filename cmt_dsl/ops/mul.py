@@ -9,6 +9,8 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType, broadcast
 class Mul(Op, kind="mul"):
     """Product of two values, broadcast from the right: a gate, a layer scale."""
 
+    family = "arithmetic"
+
     arity = (2, 2)
 
     def infer(self, *x: TensorType) -> TensorType:

@@ -13,6 +13,9 @@ class Parameter(Op, kind="parameter"):
     It starts as `init` says, or from the number that `init` is.
     """
 
+    family = "parameter"
+    sized = True
+
     shape: Shape
     init: Start
     decay: Flag = False

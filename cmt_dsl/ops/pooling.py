@@ -18,6 +18,8 @@ class Pooling(Op, kind="pooling"):
     and what the windows leave over may be padding alone.
     """
 
+    family = "shape"
+
     kernel: Sides
     stride: Sides
     padding: Margins = field(default=0, metadata=LATER)

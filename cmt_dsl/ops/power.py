@@ -10,6 +10,8 @@ from cmt_dsl.ops.attributes import Number
 class Power(Op, kind="power"):
     """x to a constant exponent, x[...] -> x[...]; where it is no whole number, x must be above 0."""
 
+    family = "arithmetic"
+
     by: Number
 
     def infer(self, *x: TensorType) -> TensorType:

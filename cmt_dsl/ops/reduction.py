@@ -16,6 +16,8 @@ _SHAPE = (None, 3, 4, 5)
 class Reduction(Op, kind="reduction"):
     """Base: along `over`, sizes become 1: `[n, c, h, w] -> [n, 1, h, w]` over the channels of a map."""
 
+    family = "shape"
+
     over: Over
 
     def infer(self, *x: TensorType) -> TensorType:

@@ -9,6 +9,8 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
 class Relu(Op, kind="relu"):
     """Rectified linear unit, x[...] -> x[...]: max(x, 0)."""
 
+    family = "activation"
+
     def infer(self, *x: TensorType) -> TensorType:
         return x[0]
 

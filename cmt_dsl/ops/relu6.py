@@ -9,6 +9,8 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
 class Relu6(Op, kind="relu6"):
     """Rectified linear unit cut at 6, x[...] -> x[...] (MobileNet)."""
 
+    family = "activation"
+
     def infer(self, *x: TensorType) -> TensorType:
         return x[0]
 

@@ -10,6 +10,8 @@ from cmt_dsl.ops.attributes import Number
 class Scale(Op, kind="scale"):
     """Product with a constant, x[...] -> x[...]."""
 
+    family = "arithmetic"
+
     by: Number
 
     def infer(self, *x: TensorType) -> TensorType:

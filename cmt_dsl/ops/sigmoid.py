@@ -9,6 +9,8 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
 class Sigmoid(Op, kind="sigmoid"):
     """Logistic function, x[...] -> x[...]: 1 / (1 + exp(-x))."""
 
+    family = "activation"
+
     def infer(self, *x: TensorType) -> TensorType:
         return x[0]
 

@@ -9,6 +9,8 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
 class Silu(Op, kind="silu"):
     """Sigmoid-weighted linear unit (swish), x[...] -> x[...]: x σ(x) (Ramachandran et al. 2017)."""
 
+    family = "activation"
+
     def infer(self, *x: TensorType) -> TensorType:
         return x[0]
 

@@ -11,6 +11,8 @@ from cmt_dsl.ops.attributes import Count, Index
 class SliceChannels(Op, kind="slice_channels"):
     """Channels `start` to `stop - 1` of a value, `[n, c, …] -> [n, stop - start, …]`."""
 
+    family = "shape"
+
     start: Index
     stop: Count
 

@@ -12,6 +12,8 @@ from cmt_dsl.ops.attributes import Count, Index
 class SliceGrid(Op, kind="slice_grid"):
     """Rows (`over: height`) or columns (`over: width`) `start` to `stop - 1` of a map."""
 
+    family = "shape"
+
     over: Literal["height", "width"]
     start: Index
     stop: Count

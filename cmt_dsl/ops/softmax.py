@@ -11,6 +11,8 @@ from cmt_dsl.ops.axes import Over, axes
 class Softmax(Op, kind="softmax"):
     """exp(x) / Σ exp(x) over the last axis, x[..., k] -> x[..., k], or over what `over` names."""
 
+    family = "attention"
+
     over: Over | None = field(default=None, metadata=LATER)
 
     def infer(self, *x: TensorType) -> TensorType:

@@ -11,6 +11,8 @@ from cmt_dsl.ops.attributes import Count
 class SplitHeads(Op, kind="split_heads"):
     """A map as attention reads it, `[n, c, h, w] -> [n, heads, c / heads, h·w]`."""
 
+    family = "attention"
+
     heads: Count
 
     def infer(self, *x: TensorType) -> TensorType:

@@ -9,6 +9,8 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType, broadcast
 class Sub(Op, kind="sub"):
     """Difference of two values, broadcast from the right."""
 
+    family = "arithmetic"
+
     arity = (2, 2)
 
     def infer(self, *x: TensorType) -> TensorType:

@@ -10,6 +10,8 @@ from cmt_dsl.ops.reduction import Reduction
 class Sum(Reduction, kind="sum"):
     """Sum over `channels`, `height`, `width` or the whole `grid`, which stay with size 1."""
 
+    family = "shape"
+
     def numpy(self, p: Arrays, *x: Array) -> Array:
         return x[0].sum(self.axes(x[0].ndim), keepdims=True)
 

@@ -9,6 +9,8 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
 class Tanh(Op, kind="tanh"):
     """Hyperbolic tangent, x[...] -> x[...]."""
 
+    family = "activation"
+
     def infer(self, *x: TensorType) -> TensorType:
         return x[0]
 

@@ -10,6 +10,8 @@ from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
 class ToMap(Op, kind="to_map"):
     """A vector of features as a map of one position, `[n, c] -> [n, c, 1, 1]`: a gate for `mul`."""
 
+    family = "shape"
+
     def infer(self, *x: TensorType) -> TensorType:
         if len(x[0].shape) != 2 or not x[0].batched:
             raise ShapeError("CMT-204", f"needs a vector of features, not {x[0]}")

@@ -29,6 +29,8 @@ class Transpose(Op, kind="transpose"):
     `[n, heads, rows, columns]` the places count.
     """
 
+    family = "shape"
+
     axes: Annotated[tuple[Axis, Axis], PlainValidator(_two)]
 
     def infer(self, *x: TensorType) -> TensorType:

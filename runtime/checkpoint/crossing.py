@@ -12,9 +12,6 @@ from cmt_dsl.errors import CmtError
 from cmt_dsl.ir import spelled
 from runtime.checkpoint.load import Arrays, Imported
 
-SIZES = ("input", "parameter", "merge_heads")
-"""Operators whose attributes are sizes alone."""
-
 
 @dataclass(frozen=True)
 class Crossing:
@@ -87,7 +84,7 @@ def changed_attributes(before: Graph, after: Graph) -> list[str]:
     counts = Counter[str]()
     for node in after.nodes:
         old = before.by_path.get(node.path)
-        if old is None or old.op.kind != node.op.kind or node.op.kind in SIZES:
+        if old is None or old.op.kind != node.op.kind or node.op.sized:
             continue
         was = old.op.attributes()
         for name, value in node.op.attributes().items():

@@ -21,9 +21,6 @@ from cmt_dsl.errors import CmtError
 from cmt_dsl.ir import Node, cut
 from runtime.checkpoint.compute import Arrays, computer
 
-PASSED = ("dropout", "identity")
-"""Operators that pass on what they get when nothing is trained."""
-
 
 @dataclass(frozen=True)
 class Tail:
@@ -53,7 +50,7 @@ class Answer:
 def tail(graph: Graph) -> Tail:
     """The end of the head; CMT-834 if it is not pooling, then linear layers."""
     node, layers = graph.output, list[Node]()
-    while node.op.kind in (*PASSED, "linear"):
+    while node.op.passes_on or node.op.kind == "linear":
         layers += [node] if node.op.kind == "linear" else []
         node = graph.by_path[node.inputs[0]]
     if node.op.kind == "global_avg_pool" and layers:

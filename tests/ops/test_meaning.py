@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Op, TensorType
+from cmt_dsl.ir import Op, Param, TensorType
+from cmt_dsl.ir.op import Family
 from cmt_dsl.ops import make, registry
 from cmt_dsl.ops.gelu import Gelu
 from tests.ops.single import NO_SAMPLES, Sample, samples
@@ -241,3 +242,34 @@ def test_attributes_that_are_refused(kind: str, attribute: str, value: object, w
     with pytest.raises(ValidationError) as caught:
         make(kind, {**given[kind], attribute: value})
     assert [str(e["msg"]) for e in caught.value.errors()] == [f"Value error, should be {words}"]
+
+
+@pytest.mark.parametrize("kind", sorted(registry()))
+def test_every_operator_says_what_it_is(kind: str) -> None:
+    op = registry()[kind]
+    assert op.family in get_args(Family)
+    assert op.random == (op.family == "noise") and (op.passes_on or not op.training_only)
+    assert set(op.mindspore_names) <= {
+        p.name for sample in SAMPLES if sample.op.kind == kind for p in params(sample)
+    }
+
+
+def params(sample: Sample) -> tuple[Param, ...]:
+    return sample.op.params(*(TensorType(shape) for shape in sample.shapes))
+
+
+def test_two_operators_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from cmt_dsl.ops import relu
+
+    class Twin(relu.Relu, kind="relu"):
+        """Another one."""
+
+    Twin.__module__ = relu.__name__
+    monkeypatch.setattr(relu, "Twin", Twin, raising=False)
+    registry.cache_clear()
+    try:
+        with pytest.raises(ValueError, match="two operators are called relu"):
+            registry()
+    finally:
+        monkeypatch.undo()
+        registry.cache_clear()

@@ -79,7 +79,7 @@ def set_random_step(cell: Any, graph: Graph, step: int) -> None:
 
 
 def _random(graph: Graph) -> list[Node]:
-    return [node for node in graph.nodes if node.op.kind in ("drop_path", "dropout")]
+    return [node for node in graph.nodes if node.op.random]
 
 
 def _module(path: Path) -> Any:
