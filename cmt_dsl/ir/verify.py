@@ -103,15 +103,11 @@ def _names(graph: Graph, scopes: dict[str, Scope]) -> Iterator[Problem]:
             numbered = len(index) == 1 and index[0].isdecimal()
             if index and not numbered:
                 yield _at(item, f"below '{path}' it should be called NAME or NAME.NUMBER")
-            elif kinds.setdefault(name, numbered) != numbered or (not numbered and _twice(items, item.path)):
+            elif kinds.setdefault(name, numbered) != numbered:
                 yield _at(item, f"'{name}' is one thing and a numbered list in '{path}'")
     for node in graph.nodes:
         if over := [p for p in above(node.path) if p in graph.by_path]:
             yield _at(node, f"lies below the node '{over[0]}'")
-
-
-def _twice(items: tuple[Node | Scope, ...], path: str) -> bool:
-    return sum(item.path == path for item in items) > 1
 
 
 def _inside(graph: Graph, scope: Scope, given: set[str], visible: dict[str, set[str]]) -> Iterator[Problem]:

@@ -62,9 +62,3 @@ def process(*args: object, cwd: Path = ROOT, pipe: str = "") -> Done:
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr + done.stdout, done.stderr + done.stdout
     return Done(done.returncode, done.stdout, done.stderr)
-
-
-def spent() -> float:
-    """Processor seconds of child processes so far: unlike wall time, hardly changed by a busy machine."""
-    times = os.times()
-    return times.children_user + times.children_system

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from cmt_dsl import CmtError, build, load
 from cmt_dsl.errors import CODES
+from tests.bounded import bounded
 from tests.property.mutate import mutation
 from tests.tiny import ROOT
 
@@ -52,9 +52,9 @@ def written(seed: int, folder: Path) -> tuple[str, Path]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_mutant_builds_or_is_explained(seed: int, tmp_path: Path) -> None:
     what, file = written(seed, tmp_path)
-    start = time.process_time()
     try:
-        build(load(file))
+        with bounded(what):
+            build(load(file))
     except CmtError as error:
         assert error.problems, what
         for problem in error.problems:
@@ -63,7 +63,6 @@ def test_a_mutant_builds_or_is_explained(seed: int, tmp_path: Path) -> None:
             assert problem.place or problem.code == "CMT-101", f"{what}: {problem}"
             assert len(str(problem)) < 2000, what
         str(error).encode()
-    assert time.process_time() - start < 1, what
 
 
 def test_both_ends_happen(tmp_path: Path) -> None:

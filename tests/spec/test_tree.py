@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from cmt_dsl import CmtError, load
 from cmt_dsl.errors import Place
 from cmt_dsl.spec.file import read_file
 from cmt_dsl.spec.tree import MAX_BYTES, Map, place_of, plain, read_text, scalar
+from tests.bounded import bounded
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,8 @@ HOSTILE = {
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_text_ends_at_once_with_one_place(name: str) -> None:
     text, code, line, column = HOSTILE[name]
-    start = time.process_time()
-    with pytest.raises(CmtError) as caught:
+    with bounded(name), pytest.raises(CmtError) as caught:
         read_text(text, "f.yaml")
-    assert time.process_time() - start < 1
     (problem,) = caught.value.problems
     assert problem.code == code, problem
     assert problem.place is not None
@@ -139,10 +137,8 @@ def test_a_file_of_50_mb_is_refused_unread(tmp_path: Path) -> None:
     file = tmp_path / "big.yaml"
     with file.open("wb") as out:
         out.truncate(50_000_000)
-    start = time.process_time()
-    with pytest.raises(CmtError) as caught:
+    with bounded(), pytest.raises(CmtError) as caught:
         load(file)
-    assert time.process_time() - start < 1
     assert caught.value.code == "CMT-102"
     assert "50,000,000" in str(caught.value)
 
