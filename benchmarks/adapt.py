@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from cmt_dsl import Graph, build, load, to_cell
-from cmt_dsl.lower.weights import initial, read, write
-from runtime.checkpoint.adapt import adapt
-from runtime.data.digits import Digits
+from cmt_dsl.lower.mindspore.cell import read, write
+from cmt_dsl.weights.initial import initial
+from runtime.checkpoint.change.adapt import adapt
 from runtime.data.source import View
+from runtime.data.stores.digits import Digits
 from runtime.device.environment import mindspore, set_device
 from runtime.recipe.read import load_recipe
 from runtime.recipe.schema import DeviceGroup

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import prod
 
-from cmt_dsl.ir import Graph, Node
+from cmt_dsl.ir import Graph, Node, below
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Cost:
 
     def below(self, path: str) -> Tally:
         """The tally of everything at `path` or below it."""
-        return _sum(t for p, t in self.nodes.items() if p == path or p.startswith(f"{path}."))
+        return _sum(t for p, t in self.nodes.items() if below(p, path))
 
     def grouped(self, key: Callable[[str], str]) -> dict[str, Tally]:
         """Tallies summed by `key(path)`, in the order of the nodes."""

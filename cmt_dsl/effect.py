@@ -9,7 +9,7 @@ from typing import Any, cast
 from cmt_dsl.errors import CmtError, Problem
 from cmt_dsl.expand import expand
 from cmt_dsl.spec import Model, Reading, unread
-from cmt_dsl.spec.dump import resolved_data
+from cmt_dsl.spec.model import resolved_data
 from cmt_dsl.spec.unread import BY_THE_RUNTIME
 
 Steps = tuple[str, ...]

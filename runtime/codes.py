@@ -70,4 +70,6 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-832": "there is no image to predict",
     "CMT-833": "no run has a complete epoch to draw",
     "CMT-834": "the head has no class activation map",
+    "CMT-840": "no backend of that name",
+    "CMT-841": "a backend that lacks something here",
 }

@@ -19,10 +19,10 @@ LEFT_OUT = 3
 
 
 SLOWEST = (
-    "e2e/test_demo.py", "runtime/launch/test_launch.py", "golden/test_parity.py", "e2e/test_mindcv_recipe.py",
+    "e2e/test_demo.py", "runtime/jobs/test_launch.py", "golden/test_parity.py", "e2e/test_mindcv_recipe.py",
     "runtime/cli/test_train_cli.py", "property/test_edits.py", "runtime/checkpoint/test_convert.py",
-    "runtime/training/test_parts.py", "runtime/training/test_resume.py", "e2e/test_modes.py",
-    "runtime/launch/test_equal.py", "runtime/cli/test_data_cli.py", "runtime/checkpoint/test_adapt.py",
+    "runtime/engines/test_parts.py", "runtime/train/test_resume.py", "e2e/test_modes.py",
+    "runtime/jobs/test_equal.py", "runtime/cli/test_data_cli.py", "runtime/checkpoint/test_adapt.py",
 )  # fmt: skip
 """Files of minutes, the longest first: begun last, one of them would hold a whole run for itself."""
 

@@ -16,8 +16,8 @@ def main() -> None:
 
     from cmt_dsl import build, load, to_cell
     from runtime.data.mixing import soft_targets
+    from runtime.engines.mindspore.step import train_step
     from runtime.recipe.read import load_recipe
-    from runtime.training.step import train_step
 
     ms.set_context(mode=ms.GRAPH_MODE)
     spec = load(model, set={"profile": profile})

@@ -12,7 +12,7 @@ from cmt_dsl.diff.match import Pairing, pair
 from cmt_dsl.diff.values import changes_of
 from cmt_dsl.ir import Graph, Node, Scope, TensorType, above
 from cmt_dsl.spec import Model
-from cmt_dsl.spec.dump import resolved_data
+from cmt_dsl.spec.model import resolved_data
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, cast
 
 UNSAID = {"doc", "model"}
 """Keys that change nothing."""
 
 
-def changes_of(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, str, Any, Any]]:
-    """(path above, last key, value in A, value in B) for each value that differs; None is absent."""
+def changes_of(
+    a: Any, b: Any, path: str = "", *, unsaid: Collection[str] = UNSAID
+) -> Iterator[tuple[str, str, Any, Any]]:
+    """(path above, last key, value in A, value in B) for each value that differs; None is absent, `unsaid` keys are passed over."""
     left, right = _entries(a), _entries(b)
     if left is None or right is None:
         if a != b or isinstance(a, bool) != isinstance(b, bool):
@@ -19,10 +21,10 @@ def changes_of(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, str, Any, 
         return
     for key in [*left, *(key for key in right if key not in left)]:
         below = f"{path}.{key}" if path else key
-        if key in UNSAID:
+        if key in unsaid:
             continue
         if key in left and key in right:
-            yield from changes_of(left[key], right[key], below)
+            yield from changes_of(left[key], right[key], below, unsaid=unsaid)
         else:
             yield path, key, left.get(key), right.get(key)
     if _named(a) and _named(b) and list(left) != list(right) and sorted(left) == sorted(right):

@@ -6,7 +6,7 @@ from cmt_dsl.diff import Difference
 from cmt_dsl.draw.dot import Part, document, framed
 from cmt_dsl.draw.palette import Colours
 from cmt_dsl.draw.scene import Box, Scene
-from cmt_dsl.ir import above
+from cmt_dsl.ir import above, below
 
 STATUS: dict[str, Colours] = {
     "equal": ("#f8fafc", "#cbd5e1"),
@@ -59,7 +59,7 @@ class _Judge:
 
     def word(self, path: str, *, whole: bool) -> str:
         """The status of one path; a box is changed when anything below it is, a cluster shows that itself."""
-        if any(path == p or path.startswith(f"{p}.") for p in self.mine):
+        if any(below(path, p) for p in self.mine):
             return self.gone
         if path in self.renamed:
             return "renamed"

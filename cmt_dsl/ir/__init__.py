@@ -1,7 +1,9 @@
 """What the compiler sees: types, parameters, operators, nodes, scopes, one immutable graph."""
 
-from cmt_dsl.ir.graph import Graph, Node, ParamInfo, Scope, above, signature
-from cmt_dsl.ir.op import LATER, Array, Arrays, Emitter, Op
+from cmt_dsl.ir.fit import Misfit, misfits, require_fit
+from cmt_dsl.ir.graph import Graph, Node, ParamInfo, Scope, signature
+from cmt_dsl.ir.op import LATER, Array, Arrays, Emitter, Op, Samples
+from cmt_dsl.ir.paths import above, below, block_numbers, block_of, depths, is_block, stage_of
 from cmt_dsl.ir.program import Program
 from cmt_dsl.ir.rewrite import Surgery, cut, insert, remove, rename, replace
 from cmt_dsl.ir.tensor import Init, Param, TensorType, broadcast
@@ -16,24 +18,34 @@ __all__ = [
     "Emitter",
     "Graph",
     "Init",
+    "Misfit",
     "Node",
     "Op",
     "Param",
     "ParamInfo",
     "Program",
+    "Samples",
     "Scope",
     "Surgery",
     "TensorType",
     "above",
+    "below",
+    "block_numbers",
+    "block_of",
     "broadcast",
     "cut",
+    "depths",
     "insert",
+    "is_block",
+    "misfits",
     "parsed",
     "remove",
     "rename",
     "replace",
+    "require_fit",
     "signature",
     "spelled",
+    "stage_of",
     "text",
     "verify",
     "whole_text",

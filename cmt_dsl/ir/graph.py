@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cmt_dsl.errors import CmtError, Place, did_you_mean
 from cmt_dsl.ir.op import Op
+from cmt_dsl.ir.paths import above
 from cmt_dsl.ir.tensor import Init, Param, TensorType
 
 if TYPE_CHECKING:
@@ -178,12 +179,6 @@ class Graph:
             for position, source in enumerate(node.inputs):
                 view.add_edge(source, node.path, position=position)
         return view
-
-
-def above(path: str) -> list[str]:
-    """The paths that `path` lies below, innermost first."""
-    parts = path.split(".")
-    return [".".join(parts[:i]) for i in range(len(parts) - 1, 0, -1)]
 
 
 def signature(op: Op) -> tuple[str, tuple[tuple[str, Any], ...]]:

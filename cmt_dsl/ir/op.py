@@ -41,6 +41,10 @@ so that models which do not use it keep their fingerprints, and their checkpoint
 """
 
 
+Samples: TypeAlias = "tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]"
+"""Operators with the shapes of their inputs; None is the batch, a shape without it is a parameter's."""
+
+
 class Op(ABC):
     """An operator of the graph; its dataclass fields are its attributes.
 
@@ -102,6 +106,11 @@ class Op(ABC):
     @abstractmethod
     def mindspore(self, ms: Emitter, *x: str) -> str:
         """The MindSpore expression on the variables `x`; sub-cells are asked of `ms`."""
+
+    @staticmethod
+    @abstractmethod
+    def samples() -> Samples:
+        """The operator with attributes and input shapes that show all it can do: what each lowering is tested on."""
 
 
 class Emitter(ABC):

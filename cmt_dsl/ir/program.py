@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from cmt_dsl.errors import CmtError
+from cmt_dsl.ir.fit import require_fit
 from cmt_dsl.ir.graph import Graph
 from cmt_dsl.ir.op import Array
 from cmt_dsl.ir.verify import verify
@@ -38,10 +38,4 @@ class Program:
     def check(self) -> None:
         """CMT-301 for a broken graph; CMT-402 for weights that are missing, left over or of another shape."""
         verify(self.graph)
-        shapes = {info.path: info.shape for info in self.graph.params}
-        for path in shapes.keys() ^ self.weights.keys():
-            there = "is no parameter" if path in self.weights else "has no weight"
-            raise CmtError("CMT-402", f"{path} {there}", path=path)
-        for path, shape in shapes.items():
-            if self.weights[path].shape != shape:
-                raise CmtError("CMT-402", f"{path} is {self.weights[path].shape}, not {shape}", path=path)
+        require_fit(self.graph, self.weights)

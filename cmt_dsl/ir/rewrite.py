@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from cmt_dsl.errors import CmtError
 from cmt_dsl.ir.graph import Graph, Node, Scope
 from cmt_dsl.ir.op import Op
+from cmt_dsl.ir.paths import below
 from cmt_dsl.ir.scoping import Order, refused, typed
 from cmt_dsl.ir.tensor import TensorType
 from cmt_dsl.ir.verify import verify
@@ -142,7 +143,7 @@ class Surgery:
             raise refused(old, "the image stays what it is")
 
         def moved(path: str) -> str:
-            return new + path[len(old) :] if path == old or path.startswith(f"{old}.") else path
+            return new + path[len(old) :] if below(path, old) else path
 
         kept = {path for path in (*self.nodes, *self.scopes) if moved(path) == path}
         for path in (*self.nodes, *self.scopes):

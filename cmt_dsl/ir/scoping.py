@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
 from cmt_dsl.errors import CmtError
-from cmt_dsl.ir.graph import Node, Scope, above
+from cmt_dsl.ir.graph import Node, Scope
+from cmt_dsl.ir.paths import above
 from cmt_dsl.ir.tensor import TensorType
 from cmt_dsl.ir.verify import ROOT
 

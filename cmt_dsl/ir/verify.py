@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cmt_dsl.errors import CmtError, Problem, SpecError
-from cmt_dsl.ir.graph import Graph, Node, Scope, above
+from cmt_dsl.ir.graph import Graph, Node, Scope
+from cmt_dsl.ir.paths import above
 
 ROOT = ""
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cmt_dsl.errors import CmtError
-from cmt_dsl.ir import Array, Graph
-from cmt_dsl.lower.weights import check
+from cmt_dsl.ir import Array, Graph, require_fit
 
 
 def run(graph: Graph, weights: Mapping[str, Array], images: Array) -> Array:
@@ -18,7 +17,7 @@ def run_all(
     graph: Graph, weights: Mapping[str, Array], images: Array, wanted: Sequence[str]
 ) -> dict[str, Array]:
     """The values of the `wanted` nodes, as far as they need computing. Raises CMT-402 and CMT-403."""
-    check(graph, weights)  # of the whole graph, whatever part is wanted
+    require_fit(graph, weights)  # of the whole graph, whatever part is wanted
     nodes = graph.needed(wanted)
     expected = graph.input.type
     if images.ndim != 4 or images.shape[1:] != expected.sizes:

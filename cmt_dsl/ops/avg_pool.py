@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Samples, TensorType
 from cmt_dsl.ops.attributes import Flag, pair
 from cmt_dsl.ops.pooling import Pooling
 from cmt_dsl.ops.windows import padded, windows
@@ -47,7 +47,7 @@ class AvgPool(Pooling, kind="avg_pool"):
         return f"{ms.cell('nn.AvgPool2d', self.kernel, self.stride)}({around})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return (
             (AvgPool(2, 2), ((None, 3, 4, 6),)),
             (AvgPool(3, 1), ((None, 3, 4, 5),)),

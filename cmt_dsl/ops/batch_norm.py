@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, Samples, TensorType
 from cmt_dsl.ops.attributes import Epsilon, Fraction
 
 
@@ -53,5 +53,5 @@ class BatchNorm(Op, kind="batch_norm"):
         return f"{norm}({x[0]})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return ((BatchNorm(1e-5, 0.1), ((None, 6, 4, 5),)), (BatchNorm(1e-3, 0.01), ((None, 2, 1, 3),)))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Op, Samples, TensorType
 from cmt_dsl.ops.axes import Axis, axes
 
 
@@ -40,7 +40,7 @@ class Concat(Op, kind="concat"):
         return f"ops.concat(({', '.join(x)}), {self._axis()})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return (
             (Concat(), ((None, 2, 4, 5), (None, 3, 4, 5))),
             (Concat(), ((None, 2), (None, 3), (None, 1))),

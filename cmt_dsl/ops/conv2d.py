@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Init, Op, Param, TensorType
+from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Init, Op, Param, Samples, TensorType
 from cmt_dsl.ops.attributes import Count, Flag, Margins, Sides, pair
 from cmt_dsl.ops.windows import padded, span, window, windows
 
@@ -105,7 +105,7 @@ class Conv2d(Op, kind="conv2d"):
         return f"{conv}({x[0]})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         shape = ((None, 6, 8, 10),)
         he = "he_fan_out"
         return (

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType, broadcast
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType, broadcast
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Div(Op, kind="div"):
         return f"{x[0]} / {x[1]}"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return (
             (Div(), ((None, 3, 4, 5), (None, 3, 4, 5))),
             (Div(), ((None, 2, 4, 5), (None, 2, 1, 1))),

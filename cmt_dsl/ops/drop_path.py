@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Rate
 
 
@@ -32,5 +32,5 @@ class DropPath(Op, kind="drop_path"):
         return f"{ms.support('DropPath')}({x[0]})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return ((DropPath(0.3), ((None, 3, 4, 5),)), (DropPath(0.0), ((None, 6),)))

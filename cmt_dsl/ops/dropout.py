@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Rate
 
 
@@ -30,5 +30,5 @@ class Dropout(Op, kind="dropout"):
         return f"{ms.support('Dropout', self.rate)}({x[0]})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return ((Dropout(0.3), ((None, 3, 4, 5),)), (Dropout(0.0), ((None, 6),)))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -21,5 +21,5 @@ class GlobalAvgPool(Op, kind="global_avg_pool"):
         return f"{ms.support('GlobalAvgPool')}({x[0]})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return ((GlobalAvgPool(), ((None, 3, 4, 5),)),)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -21,5 +21,5 @@ class GlobalMaxPool(Op, kind="global_max_pool"):
         return f"ops.ReduceMax()({x[0]}, (2, 3))"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return ((GlobalMaxPool(), ((None, 3, 4, 5),)),)

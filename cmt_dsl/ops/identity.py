@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -20,3 +20,7 @@ class Identity(Op, kind="identity"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return x[0]
+
+    @staticmethod
+    def samples() -> Samples:
+        return ((Identity(), ((None, 3, 4, 5),)),)

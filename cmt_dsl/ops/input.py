@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -25,3 +25,7 @@ class Input(Op, kind="input"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         raise AssertionError("the model's construct supplies the input")
+
+    @staticmethod
+    def samples() -> Samples:
+        return ()  # it computes nothing

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, Samples, TensorType
 from cmt_dsl.ops.attributes import Epsilon
 
 
@@ -48,5 +48,5 @@ class LayerNorm(Op, kind="layer_norm"):
         return f"{norm}({x[0]})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return ((LayerNorm(1e-6), ((None, 6, 4, 5),)), (LayerNorm(1e-5), ((None, 6),)))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Init, Op, Param, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Init, Op, Param, Samples, TensorType
 from cmt_dsl.ops.attributes import Count, Flag
 
 
@@ -49,7 +49,7 @@ class Linear(Op, kind="linear"):
         return f"{layer}({x[0]})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return (
             (Linear(7, True, "trunc_normal_02"), ((None, 6, 4, 5),)),
             (Linear(7, False, "trunc_normal_02"), ((None, 6, 4, 5),)),

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Flag
 
 
@@ -46,7 +46,7 @@ class Matmul(Op, kind="matmul"):
         return f"{product}({x[0]}, {x[1]})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return (
             (Matmul(), ((None, 2, 3, 4), (None, 2, 4, 5))),
             (Matmul(transpose_a=True), ((None, 2, 4, 3), (None, 2, 4, 5))),

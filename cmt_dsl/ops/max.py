@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op
+from cmt_dsl.ir import Array, Arrays, Emitter, Samples
 from cmt_dsl.ops.reduction import Reduction
 
 
@@ -20,5 +20,5 @@ class Max(Reduction, kind="max"):
         return f"{ms.cell('ops.ReduceMax', True)}({x[0]}, {at})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return Max.samples_of()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op
+from cmt_dsl.ir import Array, Arrays, Emitter, Samples
 from cmt_dsl.ops.attributes import pair
 from cmt_dsl.ops.pooling import Pooling
 from cmt_dsl.ops.windows import padded, windows
@@ -26,7 +26,7 @@ class MaxPool(Pooling, kind="max_pool"):
         return f"{pool}({self.with_padding(ms, x[0], LOWEST)})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return (
             (MaxPool(2, 2), ((None, 3, 4, 6),)),
             (MaxPool(3, 1), ((None, 3, 4, 5),)),

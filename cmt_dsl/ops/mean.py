@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op
+from cmt_dsl.ir import Array, Arrays, Emitter, Samples
 from cmt_dsl.ops.reduction import Reduction
 
 
@@ -19,5 +19,5 @@ class Mean(Reduction, kind="mean"):
         return self.total(ms, x[0], mean=True)
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return Mean.samples_of()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Count
 
 
@@ -34,5 +34,5 @@ class MergeHeads(Op, kind="merge_heads"):
         return f"{x[0]}.reshape(({x[0]}.shape[0], {channels}, {height}, {width}))"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return ((MergeHeads(4, 5), ((None, 3, 2, 20),)),)

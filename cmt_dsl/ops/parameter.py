@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, Samples, TensorType
 from cmt_dsl.ops.attributes import Flag, Shape, Start
 
 
@@ -32,3 +32,7 @@ class Parameter(Op, kind="parameter"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return ms.parameter("")
+
+    @staticmethod
+    def samples() -> Samples:
+        return ((Parameter((3, 1, 2), "normal"), ()), (Parameter((4,), 0.5, decay=True), ()))

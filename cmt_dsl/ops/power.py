@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Number
 
 
@@ -24,5 +24,5 @@ class Power(Op, kind="power"):
         return f"ops.pow({x[0]}, {self.by!r})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return tuple((Power(by), ((None, 3, 4, 5),)) for by in (2.0, 0.5, -0.5, 3.0))

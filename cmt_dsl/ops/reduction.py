@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from cmt_dsl.ir import Emitter, Op, TensorType
+from cmt_dsl.ir import Emitter, Op, Samples, TensorType
 from cmt_dsl.ops.axes import Over, axes
 
 _SHAPE = (None, 3, 4, 5)
@@ -39,7 +39,7 @@ class Reduction(Op, kind="reduction"):
         return f"{cell}({x})"
 
     @classmethod
-    def samples_of(cls) -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples_of(cls) -> Samples:
         """A map over each of its axes, and a vector."""
         made: Any = cls
         names = ("channels", "height", "width", "grid")

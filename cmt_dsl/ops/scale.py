@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Number
 
 
@@ -24,5 +24,5 @@ class Scale(Op, kind="scale"):
         return f"{x[0]} * {self.by!r}"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return ((Scale(0.125), ((None, 3, 4, 5),)), (Scale(-2.0), ((None, 6),)))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -23,5 +23,5 @@ class Sigmoid(Op, kind="sigmoid"):
         return f"ops.sigmoid({x[0]})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return ((Sigmoid(), ((None, 3, 4, 5),)), (Sigmoid(), ((None, 6),)))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -23,5 +23,5 @@ class Silu(Op, kind="silu"):
         return f"{x[0]} * ops.sigmoid({x[0]})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return ((Silu(), ((None, 3, 4, 5),)), (Silu(), ((None, 6),)))

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Count, Index
 
 
@@ -32,5 +32,5 @@ class SliceChannels(Op, kind="slice_channels"):
         return f"ops.narrow({x[0]}, 1, {self.start}, {self.stop - self.start})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return ((SliceChannels(1, 3), ((None, 4, 4, 5),)), (SliceChannels(0, 2), ((None, 4),)))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Count, Index
 
 
@@ -36,6 +36,6 @@ class SliceGrid(Op, kind="slice_grid"):
         return f"ops.narrow({x[0]}, {axis}, {self.start}, {self.stop - self.start})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         shape = ((None, 3, 4, 5),)
         return (SliceGrid("height", 1, 4), shape), (SliceGrid("width", 0, 2), shape)

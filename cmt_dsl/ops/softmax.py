@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Op, Samples, TensorType
 from cmt_dsl.ops.axes import Over, axes
 
 
@@ -40,7 +40,7 @@ class Softmax(Op, kind="softmax"):
         return f"{softmax}({x[0]}.swapaxes({axis}, {last})).swapaxes({axis}, {last})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         overs: tuple[Over, ...] = ("channels", "height", "width", "grid")
         named = ((Softmax(over), ((None, 3, 4, 5),)) for over in overs)
         return (

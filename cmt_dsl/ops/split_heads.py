@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Count
 
 
@@ -32,5 +32,5 @@ class SplitHeads(Op, kind="split_heads"):
         return f"{x[0]}.reshape(({x[0]}.shape[0], {heads}, {width}, {tokens}))"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return ((SplitHeads(3), ((None, 6, 4, 5),)),)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType, broadcast
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType, broadcast
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Sub(Op, kind="sub"):
         return f"{x[0]} - {x[1]}"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return (
             (Sub(), ((None, 3, 4, 5), (None, 3, 4, 5))),
             (Sub(), ((None, 2, 4, 5), (2, 4, 5))),

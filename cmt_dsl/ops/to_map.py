@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -24,5 +24,5 @@ class ToMap(Op, kind="to_map"):
         return f"{x[0]}.reshape(({x[0]}.shape[0], {ms.out.sizes[0]}, 1, 1))"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         return ((ToMap(), ((None, 6),)),)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import written
 from cmt_dsl.ops.axes import Axis
 
@@ -53,7 +53,7 @@ class Transpose(Op, kind="transpose"):
         return f"ops.transpose({x[0]}, {tuple(self._order())})"
 
     @staticmethod
-    def samples() -> tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]:
+    def samples() -> Samples:
         shape = ((None, 3, 4, 5),)
         return (
             (Transpose(("channels", "height")), shape),

@@ -1,4 +1,4 @@
-"""A resolved model as YAML that this package's reader reads back the same."""
+"""Plain data as YAML that this package's reader reads back the same."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import Any
 
 import yaml
 
-from cmt_dsl.spec.load import Model
 from cmt_dsl.spec.tree import scalar
 
 
@@ -45,21 +44,3 @@ def dump_data(data: Any) -> str:
     """Plain data as YAML."""
     write: Any = yaml.dump  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     return str(write(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100))
-
-
-def dump(model: Model) -> str:
-    """The model with its profile and every block it uses written out."""
-    return dump_data(resolved_data(model))
-
-
-def resolved_data(model: Model) -> dict[str, Any]:
-    """The same as plain data; blocks that only its expansion reaches are there once it is built."""
-
-    def data(part: Any) -> dict[str, Any]:
-        return part.model_dump(by_alias=True, exclude_defaults=True)
-
-    whole = data(model.spec)
-    whole["profile"] = data(model.profile)
-    used = sorted(model.library.blocks.items())
-    whole["blocks"] = {name: data(block.spec) for name, block in used}
-    return whole

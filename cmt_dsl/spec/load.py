@@ -14,57 +14,12 @@ from cmt_dsl.spec.extend import Edit, Source, apply, extended, mapping, read_sou
 from cmt_dsl.spec.file import read_file
 from cmt_dsl.spec.find import find, shown
 from cmt_dsl.spec.library import Library, blocks_tree
+from cmt_dsl.spec.model import Model
 from cmt_dsl.spec.overridden import overridden_edits, overridden_keys, restating
-from cmt_dsl.spec.schema import InputSpec, ModelSpec, ProfileSpec
+from cmt_dsl.spec.schema import ModelSpec, ProfileSpec
 from cmt_dsl.spec.tree import Leaf, Map, Tree, child, place_of, read_text
 
 Sets = Mapping[str, Any]
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A checked model: its spec, the text behind it, its profile's values and its blocks."""
-
-    spec: ModelSpec
-    tree: Tree
-    library: Library = field(repr=False)
-    lineage: tuple[str, ...] = ()
-    source: Source | None = field(default=None, repr=False)
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self.spec.model
-
-    @property
-    def classes(self) -> int:
-        """Number of classes, the length of the logits."""
-        return self.spec.classes
-
-    @property
-    def input(self) -> InputSpec:
-        """Channels, height and width of the image."""
-        return self.spec.input
-
-    @property
-    def profile(self) -> ProfileSpec:
-        """The profile, with this model's variant values put in."""
-        return self.library.profile
-
-    @property
-    def profile_values(self) -> dict[str, Any]:
-        """What `$profile.NAME` gives, for this model."""
-        return dict(self.profile.values)
-
-    def place(self, *path: str | int, key: bool = False) -> Place:
-        """Where `path` stands in the model's text."""
-        return place_of(self.tree, path, key=key)
-
-    def resolved(self) -> str:
-        """The whole model as one YAML text that needs no other file."""
-        from cmt_dsl.spec.dump import dump
-
-        return dump(self)
 
 
 def load_document(name: str, kind: str = "models") -> Map:

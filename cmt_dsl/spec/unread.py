@@ -12,8 +12,9 @@ from cmt_dsl.errors import Place, Problem
 from cmt_dsl.spec.edit import merge
 from cmt_dsl.spec.extend import Source
 from cmt_dsl.spec.library import Block
-from cmt_dsl.spec.load import Model, uses
+from cmt_dsl.spec.load import uses
 from cmt_dsl.spec.mentions import names, of_block, of_node, of_value
+from cmt_dsl.spec.model import Model
 from cmt_dsl.spec.overridden import leaves, overridden_keys, restating
 from cmt_dsl.spec.schema import NodeSpec, ProfileSpec
 from cmt_dsl.spec.tree import Map, Tree, child, place_of

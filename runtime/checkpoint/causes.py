@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cmt_dsl.diff.values import changes_of
 from cmt_dsl.errors import Place
-from cmt_dsl.ir import Graph
+from cmt_dsl.ir import Graph, depths
 from cmt_dsl.spec import Model
 
 SILENT = ("model", "doc", "drop_path", "blocks")
 """Keys of a model that change no weight; blocks show as operators that differ, by place."""
-_BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.")
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Cause:
     hint: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path} is {self.held} in the checkpoint, {self.wanted} in the spec"
+        return f"{self.path} is {_told(self.held)} in the checkpoint, {_told(self.wanted)} in the spec"
 
     def json(self) -> dict[str, Any]:
         place = str(self.place) if self.place else None
@@ -42,17 +42,18 @@ class Cause:
 
 def of_specs(held: Model, wanted: Model) -> list[Cause]:
     """The values in which two models differ, in the order of the keys; places are of `wanted`."""
-    found = []
-    for path, a, b in value_differences(_plain(held), _plain(wanted)):
-        name = ".".join(map(str, path))
-        found.append(Cause(name, a, b, wanted.place(*path), _hint(name, a, b)))
+    found: list[Cause] = []
+    for part, key, a, b in changes_of(_plain(held), _plain(wanted)):
+        name = f"{part}.{key}" if part else key
+        place = wanted.place(*(int(word) if word.isdigit() else word for word in name.split(".")))
+        found.append(Cause(name, a, b, place, _hint(name, a, b)))
     return found
 
 
 def of_weights(graph: Graph, model: Model, shapes: Mapping[str, tuple[int, ...]]) -> list[Cause]:
     """What names and shapes of weights say evidently: other depths, classes, input channels, input size."""
     found: list[Cause] = []
-    held, wanted = _depths(shapes), _depths(info.path for info in graph.params)
+    held, wanted = depths(shapes), depths(info.path for info in graph.params)
     for stage in sorted({*held, *wanted}):
         a, b = held.get(stage, 0), wanted.get(stage, 0)
         if a != b:
@@ -105,35 +106,14 @@ def _hint(path: str, held: Any, wanted: Any) -> str:
     return ""
 
 
-def _depths(names: Any) -> dict[int, int]:
-    """Number of blocks by stage, as names tell."""
-    found: dict[int, int] = {}
-    for name in names:
-        match = _BLOCK.match(name)
-        if match:
-            stage, block = int(match[1]), int(match[2])
-            found[stage] = max(found.get(stage, 0), block + 1)
-    return found
+def _told(value: Any) -> str:
+    """A value in a sentence; a whole part only by whether it is there."""
+    if value is None:
+        return "absent"
+    return "present" if isinstance(value, dict) else str(value)
 
 
 def _plain(model: Model) -> dict[str, Any]:
     data = model.spec.model_dump(by_alias=True, exclude_defaults=True)
     data["profile"] = model.profile.profile
     return {key: value for key, value in data.items() if key not in SILENT}
-
-
-def value_differences(
-    a: Any, b: Any, path: tuple[str | int, ...] = ()
-) -> Iterator[tuple[tuple[str | int, ...], Any, Any]]:
-    """Path and both values wherever two trees of plain data differ; documentation aside."""
-    if isinstance(a, dict) and isinstance(b, dict):
-        for key in {**a, **b}:
-            if key != "doc":
-                yield from value_differences(a.get(key), b.get(key), (*path, key))
-    elif isinstance(a, list) and isinstance(b, list):
-        if len(a) != len(b):
-            yield (*path, "length"), len(a), len(b)
-        for i, (x, y) in enumerate(zip(a, b, strict=False)):
-            yield from value_differences(x, y, (*path, i))
-    elif a != b:
-        yield path, a, b

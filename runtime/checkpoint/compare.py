@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from runtime.checkpoint.causes import value_differences
+from cmt_dsl.diff.values import changes_of
+from runtime.array import Array
 from runtime.checkpoint.file import Checkpoint, load_checkpoint
 from runtime.checkpoint.statistics import Level, part_of
 
@@ -85,7 +86,7 @@ def compare(a: Checkpoint, b: Checkpoint, level: Level = "block") -> Comparison:
     return Comparison(_distances(a.arrays, b.arrays, level), ema, _facts(a, b))
 
 
-def _distances(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray], level: Level) -> Distances:
+def _distances(a: Mapping[str, Array], b: Mapping[str, Array], level: Level) -> Distances:
     part = part_of(level)
     parts: dict[str, list[str]] = {}
     for name in {**a, **b}:
@@ -96,9 +97,7 @@ def _distances(a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray], level: 
     )
 
 
-def _distance(
-    part: str, names: list[str], a: Mapping[str, np.ndarray], b: Mapping[str, np.ndarray]
-) -> Distance:
+def _distance(part: str, names: list[str], a: Mapping[str, Array], b: Mapping[str, Array]) -> Distance:
     both = [n for n in names if n in a and n in b]
     fitting = [n for n in both if a[n].shape == b[n].shape]
     equal, gap, size, largest = 0, 0.0, 0.0, 0.0
@@ -129,7 +128,7 @@ def _distance(
     )
 
 
-def _squares(value: np.ndarray) -> float:
+def _squares(value: Array) -> float:
     numbers = value.reshape(-1).astype(np.float64)
     return float(numbers @ numbers)
 
@@ -153,4 +152,5 @@ def _facts(a: Checkpoint, b: Checkpoint) -> dict[str, tuple[Any, Any]]:
             "origin": checkpoint.origin,
         }
 
-    return {".".join(map(str, path)): (x, y) for path, x, y in value_differences(told(a), told(b))}
+    changes = changes_of(told(a), told(b), unsaid=("doc",))
+    return {f"{part}.{key}" if part else key: (x, y) for part, key, x, y in changes}

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NoReturn
 import numpy as np
 
 from cmt_dsl.errors import CmtError
+from runtime.array import Array
 
 HEADER_LIMIT = 8 << 20
 """Bytes a header may have: room for the largest graph the compiler accepts, little for a bomb."""
@@ -62,7 +63,7 @@ def read_header(path: str | Path) -> Header:
         return _header(file, path)
 
 
-def read_container(path: str | Path) -> tuple[Header, np.ndarray]:
+def read_container(path: str | Path) -> tuple[Header, Array]:
     """Header and data (bytes, `[size]`, the only copy in memory); CMT-601, 602 or 603."""
     path = Path(path)
     with _opened(path) as file:
@@ -75,7 +76,7 @@ def read_container(path: str | Path) -> tuple[Header, np.ndarray]:
         except MemoryError:
             raise CmtError("CMT-601", f"{path} does not fit into memory") from None
         try:
-            _fill(file, memoryview(data), path)
+            _fill(file, data.data, path)
         except OSError as error:
             raise CmtError("CMT-601", f"cannot read checkpoint {path}: {error.strerror}") from None
     return header, data
@@ -89,12 +90,12 @@ def _fill(file: Any, view: memoryview, path: Path) -> None:
         view = view[count:]
 
 
-def tensor(data: np.ndarray, entry: Entry) -> np.ndarray:
+def tensor(data: Array, entry: Entry) -> Array:
     """One tensor as a view of the data; KeyError for a type that NumPy lacks."""
     return data[entry.start : entry.end].view(NUMPY[entry.dtype]).reshape(entry.shape)
 
 
-def encode(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> tuple[bytes, list[np.ndarray]]:
+def encode(arrays: Mapping[str, Array], metadata: Mapping[str, str]) -> tuple[bytes, list[Array]]:
     """Header text and the tensors' bytes in order, without copying contiguous ones; CMT-606 if it cannot be."""
     values = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
     values = {name: value.astype(value.dtype.newbyteorder("<"), copy=False) for name, value in values.items()}

@@ -12,6 +12,7 @@ from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import Checkpoint, save_checkpoint
 from runtime.checkpoint.load import COUNTERS, Imported
 from runtime.checkpoint.recognise import NAMINGS, counters_of, names_of
+from runtime.versions import versions
 
 TARGETS = {
     "native": ".safetensors",
@@ -39,7 +40,7 @@ def write_weights(path: Path, weights: Imported, to: str, names: str = "official
     naming = {"ckpt": "cell", "safetensors": names}.get(to, to)
     named = {theirs: arrays[ours] for ours, theirs in names_of(graph, naming).items()}
     if to == "official":
-        from runtime.checkpoint.torchwrite import write_torch
+        from runtime.checkpoint.formats.torchwrite import write_torch
 
         for ours, theirs in counters_of(graph, naming).items():
             named[theirs] = np.array(weights.counters.get(ours, 0), np.int64)
@@ -51,7 +52,7 @@ def write_weights(path: Path, weights: Imported, to: str, names: str = "official
 
         write_atomically(path, save({k: np.asarray(v, order="C") for k, v in named.items()}))
     else:
-        from runtime.checkpoint.mindfile import write_mindspore
+        from runtime.checkpoint.formats.mindfile import write_mindspore
 
         write_mindspore(path, named)
     return len(named)
@@ -59,8 +60,6 @@ def write_weights(path: Path, weights: Imported, to: str, names: str = "official
 
 def native_checkpoint(weights: Imported) -> Checkpoint:
     """What a native file of these weights holds."""
-    from runtime.run.directory import versions
-
     model, graph = weights.model, weights.graph
     text, print_ = model.resolved(), graph.fingerprint
     if weights.checkpoint is not None:

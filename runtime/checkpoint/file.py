@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cmt_dsl.errors import CmtError
+from runtime.array import Array
 from runtime.atomic import write_atomically
 from runtime.checkpoint.container import NUMPY, Header, damaged, encode, read_container, read_header, tensor
 
@@ -29,7 +28,7 @@ SEAL = b'{"__metadata__":{"sha256":"'
 class Checkpoint:
     """Weights by canonical name, and where they come from. `spec_text` alone rebuilds the model."""
 
-    arrays: dict[str, np.ndarray]
+    arrays: dict[str, Array]
     spec_text: str
     fingerprint: str
     classes: tuple[str, ...]
@@ -41,9 +40,9 @@ class Checkpoint:
     versions: dict[str, str] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
     """How it was made, where not by training: {"by": "cmt average", "from": […], …}."""
-    ema: dict[str, np.ndarray] | None = None
+    ema: dict[str, Array] | None = None
 
-    def weights(self, which: str = "raw") -> dict[str, np.ndarray]:
+    def weights(self, which: str = "raw") -> dict[str, Array]:
         """The "raw" weights, or the "ema" of them; CMT-806 if the run kept no average, CMT-632 for another word."""
         if which == "raw":
             return self.arrays
@@ -60,7 +59,7 @@ class Checkpoint:
         return self.ema
 
     @property
-    def sets(self) -> dict[str, dict[str, np.ndarray]]:
+    def sets(self) -> dict[str, dict[str, Array]]:
         """Every set of weights it holds, by name."""
         return {"raw": self.arrays, **({} if self.ema is None else {"ema": self.ema})}
 
@@ -118,7 +117,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     )
 
 
-def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], header: Mapping[str, str]) -> None:
+def save_arrays(path: str | Path, arrays: Mapping[str, Array], header: Mapping[str, str]) -> None:
     """A safetensors file whose header begins with the SHA-256 of all its other bytes; CMT-606."""
     text, pieces = encode(arrays, {"sha256": "0" * 64, **header})
     digest = _digest(text, pieces).encode()
@@ -126,7 +125,7 @@ def save_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], header: Mapp
     write_atomically(path, len(text).to_bytes(8, "little"), text, *pieces)
 
 
-def load_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+def load_arrays(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     """Arrays and header of a file that `save_arrays` wrote; raises CMT-601, 602 or 603.
 
     No byte can differ from what was written. The arrays are views of one buffer, the only copy made.
@@ -162,13 +161,13 @@ def require_own(header: Header, path: Path) -> None:
     )
 
 
-def _digest(text: bytes, pieces: list[np.ndarray]) -> str:
+def _digest(text: bytes, pieces: list[Array]) -> str:
     """SHA-256 of a whole file, the digits of the digest in its header left out."""
     total = hashlib.sha256(len(text).to_bytes(8, "little"))
     total.update(text[: len(SEAL)])
     total.update(text[len(SEAL) + 64 :])
     for piece in pieces:
-        total.update(piece)
+        total.update(piece.data)
     return total.hexdigest()
 
 

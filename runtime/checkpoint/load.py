@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from cmt_dsl import Graph, Model, build, load, load_text
 from cmt_dsl.errors import CmtError
-from cmt_dsl.lower.weights import initial
+from cmt_dsl.ir import Program
+from cmt_dsl.weights.initial import initial
+from runtime.array import Array, Arrays
 from runtime.checkpoint.file import Checkpoint, load_checkpoint
-from runtime.checkpoint.foreign import container, read_foreign
+from runtime.checkpoint.formats.foreign import container, read_foreign
 from runtime.checkpoint.recognise import NAMINGS, recognise
 from runtime.checkpoint.verify import require_fit
 
-Arrays = dict[str, np.ndarray]
 COUNTERS = "converted_counters"
 """Key of a native file's metrics under which the source's counters are kept, for the way back."""
 
@@ -39,6 +42,18 @@ class Imported:
     """Which of the file's sets of weights: "raw", "ema", or the key of a state dict."""
     given_names: tuple[str, ...] = ()
     """Class names that were given beside the file."""
+    path: Path = Path()
+    """The file."""
+
+    @cached_property
+    def program(self) -> Program:
+        """The graph with its weights, for a backend."""
+        return Program.of(self.graph, self.arrays)
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """What the weights were trained by, as data; empty where that is not known."""
+        return self.checkpoint.recipe if self.checkpoint else {}
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -75,7 +90,7 @@ def load_weights(
     known = recognise(
         str(path), shapes, spec=spec, overrides=overrides, first=first, headless=anew is not None
     )
-    arrays, notes = dict[str, np.ndarray](), [*found.notes, *known.notes]
+    arrays, notes = dict[str, Array](), [*found.notes, *known.notes]
     kinds = Counter[str]()
     for ours, theirs in known.names.items():
         value = found.arrays[theirs]
@@ -91,7 +106,9 @@ def load_weights(
     notes += [f"{n} tensors of {kind} became float32" for kind, n in kinds.items() if kind != "float32"]
     counters = {p: int(found.arrays[n]) for p, n in known.counters.items() if n in found.arrays}
     source = f"{found.container} in the names of {NAMINGS[known.naming]}"
-    return Imported(known.model, known.graph, arrays, source, tuple(notes), counters, which=found.which)
+    return Imported(
+        known.model, known.graph, arrays, source, tuple(notes), counters, which=found.which, path=path
+    )
 
 
 def _native(path: Path, spec: str | None, overrides: Sequence[str], which: str) -> Imported:
@@ -108,7 +125,7 @@ def _native(path: Path, spec: str | None, overrides: Sequence[str], which: str) 
     counters = checkpoint.metrics.get(COUNTERS, {})
     source = "checkpoint of this project"
     arrays = checkpoint.weights(which)
-    return Imported(model, graph, arrays, source, tuple(notes), counters, checkpoint, which)
+    return Imported(model, graph, arrays, source, tuple(notes), counters, checkpoint, which, path=path)
 
 
 def restore(path: str | Path) -> tuple[Checkpoint, Model, Graph]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +10,12 @@ from typing import Any
 
 from cmt_dsl import Graph, Model, build, load, load_text
 from cmt_dsl.errors import CmtError
-from cmt_dsl.lower.names import counter_names, foreign_names, own_path
-from cmt_dsl.lower.weights import canonical_names
-from runtime.checkpoint.beside import unwrapped, without_bookkeeping
+from cmt_dsl.ir import depths
+from cmt_dsl.lower.mindspore.names import canonical_names
+from cmt_dsl.weights.names import counter_names, foreign_names, own_path
+from runtime.checkpoint.formats.beside import unwrapped, without_bookkeeping
 
 Shape = tuple[int, ...]
-BLOCK = re.compile(r"stages\.(\d+)\.blocks\.(\d+)\.")
 Shapes = Mapping[str, Shape]
 NAMINGS = {
     "official": "the official PyTorch code",
@@ -203,12 +201,11 @@ def _of_depth(paths: Sequence[str]) -> list[str]:
     """Shipped models with as many blocks in each stage as these paths speak of."""
     from cmt_dsl.spec import names
 
-    blocks = {match.groups() for match in map(BLOCK.match, paths) if match}
-    depths = Counter(int(stage) for stage, _ in blocks)
+    wanted = depths(paths)
     found: list[str] = []
     for name in names("models"):
         stages = [sum(run[1] for run in stage.runs) for stage in load(name).spec.stages]
-        if dict(enumerate(stages)) == depths:
+        if dict(enumerate(stages)) == wanted:
             found.append(name)
     return found
 

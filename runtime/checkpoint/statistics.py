@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from cmt_dsl.ir import block_of, stage_of
+from runtime.array import Array
+
 Level = Literal["stage", "block", "param"]
 STATISTICS = ("running_mean", "running_var", "moving_mean", "moving_variance")
 """Last words of names that hold a norm's running statistics: no weights, but they must be finite too."""
@@ -51,29 +54,7 @@ def part_of(level: Level) -> Callable[[str], str]:
     return {"stage": stage_of, "block": block_of, "param": str}[level]
 
 
-def stage_of(name: str) -> str:
-    """`stages.2.blocks.4.attn.q.weight` is of `stages.2`, `stem.conv1.weight` of `stem`."""
-    return ".".join(_groups(name)[:1])
-
-
-def block_of(name: str) -> str:
-    """`stages.2.blocks.4.attn.q.weight` is of `stages.2.blocks.4`, `stem.conv1.weight` of `stem`."""
-    groups = _groups(name)
-    return ".".join(groups[: 2 if "." in groups[0] else 1])
-
-
-def _groups(name: str) -> list[str]:
-    """The words of a name, each with the number after it; the last word, the parameter's own, stands alone."""
-    groups: list[str] = []
-    for word in name.split("."):
-        if word.isdigit() and groups and "." not in groups[-1]:
-            groups[-1] += f".{word}"
-        else:
-            groups.append(word)
-    return groups
-
-
-def statistics(arrays: Mapping[str, np.ndarray], level: Level) -> list[Statistics]:
+def statistics(arrays: Mapping[str, Array], level: Level) -> list[Statistics]:
     """Statistics by part, in the order of the names given."""
     part = part_of(level)
     parts: dict[str, list[str]] = {}
@@ -82,12 +63,12 @@ def statistics(arrays: Mapping[str, np.ndarray], level: Level) -> list[Statistic
     return [_of_part(key, {name: arrays[name] for name in names}) for key, names in parts.items()]
 
 
-def total(arrays: Mapping[str, np.ndarray]) -> Statistics:
+def total(arrays: Mapping[str, Array]) -> Statistics:
     """Statistics of everything together."""
     return _of_part("total", arrays)
 
 
-def _of_part(part: str, arrays: Mapping[str, np.ndarray]) -> Statistics:
+def _of_part(part: str, arrays: Mapping[str, Array]) -> Statistics:
     count = {"trained": 0, "finite": 0, "nan": 0, "inf": 0, "dead": 0, "variance": 0}
     sums = squares = largest = 0.0
     for name, value in arrays.items():
@@ -126,13 +107,13 @@ def _of_part(part: str, arrays: Mapping[str, np.ndarray]) -> Statistics:
     )
 
 
-def dead_channels(name: str, value: np.ndarray) -> int:
+def dead_channels(name: str, value: Array) -> int:
     """Output channels (axis 0) of a layer's weight that are all zero; 0 for anything else."""
     if value.ndim < 2 or name.rsplit(".", 1)[-1] != "weight":
         return 0
     return int((~value.reshape(len(value), -1).any(axis=1)).sum())
 
 
-def non_finite(value: np.ndarray) -> int:
+def non_finite(value: Array) -> int:
     """How many of the numbers are NaN or infinite."""
     return int(value.size - np.isfinite(value).sum()) if value.dtype.kind == "f" else 0

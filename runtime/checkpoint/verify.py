@@ -11,11 +11,12 @@ from typing import Any, Literal
 import numpy as np
 
 from cmt_dsl.errors import CmtError, Place
-from cmt_dsl.ir import Graph, Op, above, signature, spelled
+from cmt_dsl.ir import Graph, Op, above, block_of, misfits, signature, spelled
 from cmt_dsl.spec import Model
+from runtime.array import Array
 from runtime.checkpoint.causes import Cause, of_specs, of_weights
 from runtime.checkpoint.file import AVERAGED, Checkpoint, load_checkpoint
-from runtime.checkpoint.statistics import block_of, non_finite
+from runtime.checkpoint.statistics import non_finite
 
 Kind = Literal["missing", "unexpected", "shape", "dtype", "non-finite", "operator", "model"]
 WORDS: dict[Kind, str] = {
@@ -147,24 +148,23 @@ def _all(graph: Graph, checkpoint: Checkpoint) -> Iterator[Difference]:
         yield from (replace(d, weights=name) for d in differences(graph, arrays))
 
 
-def differences(graph: Graph, arrays: Mapping[str, np.ndarray]) -> Iterator[Difference]:
+def differences(graph: Graph, arrays: Mapping[str, Array]) -> Iterator[Difference]:
     """Every parameter that is missing, unexpected, of another shape or type, or not finite."""
-    wanted = {info.path: info.shape for info in graph.params}
-    for path, shape in wanted.items():
-        if path not in arrays:
-            yield Difference("missing", path, f"{list(shape)} is not in the checkpoint")
-            continue
+    for one in misfits(graph, arrays):
+        wanted = None if one.wanted is None else list(one.wanted)
+        held = list(one.held) if isinstance(one.held, tuple) else one.held
+        if one.kind == "missing":
+            yield Difference("missing", one.path, f"{wanted} is not in the checkpoint")
+        elif one.kind == "unexpected":
+            yield Difference("unexpected", one.path, f"{held} is not in the spec")
+        elif one.kind == "shape":
+            yield Difference("shape", one.path, f"{held} in the checkpoint, {wanted} in the spec")
+    for path in (info.path for info in graph.params if info.path in arrays):
         value = arrays[path]
-        if tuple(value.shape) != shape:
-            message = f"{list(value.shape)} in the checkpoint, {list(shape)} in the spec"
-            yield Difference("shape", path, message)
         if value.dtype != np.float32:
             yield Difference("dtype", path, f"{value.dtype} in the checkpoint, should be float32")
         if count := non_finite(value):
             yield Difference("non-finite", path, f"{count} of {value.size} numbers are NaN or Inf")
-    for path, value in arrays.items():
-        if path not in wanted:
-            yield Difference("unexpected", path, f"{list(value.shape)} is not in the spec")
 
 
 def grouped(graph: Graph, model: Model, found: Sequence[Difference]) -> tuple[Group, ...]:

@@ -2,82 +2,102 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import sys
-from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from cmt_dsl import __version__
 from cmt_dsl.errors import CmtError
-from runtime.cli import (
-    check,
-    checkpoints,
-    compute,
-    data,
-    diff,
-    doctor,
-    draw,
-    launch,
-    predict,
-    published,
-    recipe,
-    spec,
-    train,
-    validate,
-    weights,
-)
-from runtime.cli import report as reports
 from runtime.cli.terminal import patient
 
-PANELS = ("Models", "Training", "Checkpoints", "Data", "Machine")
-"""Of `cmt --help`, in this order."""
-
-
-class InPanels(TyperGroup):
-    """Verbs and groups of verbs in the order of their panels."""
-
-    def list_commands(self, ctx: object) -> list[str]:
-        return sorted(self.commands, key=lambda name: PANELS.index(self.commands[name].rich_help_panel))
-
-
-app = typer.Typer(
-    name="cmt",
-    cls=InPanels,
-    help="Define, inspect, train and validate hybrid CNN-transformer models written in YAML.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-VERBS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Models": (
-        *(spec.list_, check.check, spec.show, spec.cost, draw.draw, diff.diff, draw.compare),
-        *(spec.resolve, spec.schema, spec.compile_),
-    ),
-    "Training": (train.train, launch.launch, validate.validate, predict.predict, reports.report),
-    "Checkpoints": (
-        *(checkpoints.inspect, checkpoints.verify, checkpoints.average, weights.convert, weights.adapt),
-        *(compute.run, compute.features),
-    ),
-    "Machine": (doctor.doctor,),
+PANELS = {
+    "Models": {
+        "list": "spec:list_",
+        "check": "check:check",
+        "show": "spec:show",
+        "cost": "spec:cost",
+        "draw": "draw:draw",
+        "diff": "diff:diff",
+        "compare": "draw:compare",
+        "resolve": "spec:resolve",
+        "schema": "spec:schema",
+        "compile": "spec:compile_",
+    },
+    "Training": {
+        "train": "train:train",
+        "launch": "launch:launch",
+        "validate": "validate:validate",
+        "predict": "predict:predict",
+        "report": "report:report",
+        "recipe": "recipe:app",
+    },
+    "Checkpoints": {
+        "inspect": "checkpoints:inspect",
+        "verify": "checkpoints:verify",
+        "average": "checkpoints:average",
+        "convert": "weights:convert",
+        "adapt": "weights:adapt",
+        "run": "compute:run",
+        "features": "compute:features",
+        "weights": "published:app",
+    },
+    "Data": {"data": "data:app"},
+    "Machine": {"doctor": "doctor:doctor"},
 }
-GROUPS = {"Training": recipe.app, "Checkpoints": published.app, "Data": data.app}
-"""Verbs with verbs of their own."""
+"""Of `cmt --help`, in this order: each verb's module and function, or its group of verbs. Imported when it is asked for."""
 
 SLOW = {"diff", "convert", "adapt", "run", "features", "verify", "average"}
 """Verbs that are silent while they work: after a second they say that they do."""
 
-for panel, verbs in VERBS.items():
-    for verb in verbs:
-        name = verb.__name__.rstrip("_")
-        app.command(name, rich_help_panel=panel)(patient(verb) if name in SLOW else verb)
-for panel, group in GROUPS.items():
-    app.add_typer(group, rich_help_panel=panel)
+HELP = {"help_option_names": ["-h", "--help"]}
+
+
+class Verbs(TyperGroup):
+    """The verbs of `PANELS`, each in a module that is imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [name for verbs in PANELS.values() for name in verbs]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in self.commands:
+            for panel, verbs in PANELS.items():
+                if cmd_name in verbs:
+                    self.commands[cmd_name] = _command(panel, cmd_name, verbs[cmd_name])
+        return self.commands.get(cmd_name)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in self.list_commands(ctx):  # the message will name the nearest
+            for name in self.list_commands(ctx):
+                self.get_command(ctx, name)
+        return super().resolve_command(ctx, args)
+
+
+def _command(panel: str, name: str, place: str) -> Any:
+    module, _, what = place.partition(":")
+    found: Any = getattr(importlib.import_module(f"runtime.cli.{module}"), what)
+    whole = typer.Typer(add_completion=False, context_settings=HELP)
+    if isinstance(found, typer.Typer):
+        whole.add_typer(found, name=name, rich_help_panel=panel)
+        made: Any = typer.main.get_command(whole)
+        return made.commands[name]
+    whole.command(name, rich_help_panel=panel)(patient(found) if name in SLOW else found)
+    return typer.main.get_command(whole)
+
+
+app = typer.Typer(
+    name="cmt",
+    cls=Verbs,
+    help="Define, inspect, train and validate hybrid CNN-transformer models written in YAML.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings=HELP,
+)
 
 
 def _version(wanted: bool) -> None:

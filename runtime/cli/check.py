@@ -126,7 +126,7 @@ def kind_of(spec: str) -> Kind:
         return Kind.recipe if "recipe" in tree.items else first
     if {"extends", "stages", "input"} & tree.items.keys():
         return Kind.model
-    from runtime.recipe.mindcv import is_mindcv
+    from runtime.recipe.mindcv.reading import is_mindcv
 
     return Kind.recipe if is_mindcv(tree) else Kind.model
 
@@ -148,7 +148,7 @@ def _model(spec: str, sets: list[str], alone: bool) -> Found:
 def _recipe(spec: str, sets: list[str], alone: bool) -> Found:
     from cmt_dsl import build, load
     from runtime.recipe.read import decays_all, load_recipe, recipe_warnings
-    from runtime.training.selection import check_against_model
+    from runtime.train.selection import check_against_model
 
     restated: list[Problem] = []
     recipe = load_recipe(spec, overrides=tuple(sets), restated=None if alone else restated)
@@ -177,9 +177,9 @@ def _profile(spec: str, sets: list[str], alone: bool) -> Found:
 
 
 def _names(spec: str, sets: list[str], alone: bool) -> Found:
-    from cmt_dsl.lower.names import NamesSpec
     from cmt_dsl.spec import check as check_tree
     from cmt_dsl.spec import load_document
+    from cmt_dsl.weights.names import NamesSpec
 
     _no_sets(sets)
     check_tree(load_document(spec), NamesSpec)
@@ -190,7 +190,7 @@ def _import(spec: str, sets: list[str], alone: bool) -> Found:
     from cmt_dsl.spec import check as check_tree
     from cmt_dsl.spec import load_document
     from cmt_dsl.spec.tree import Map
-    from runtime.recipe.mindcv import Key
+    from runtime.recipe.mindcv.reading import Key
 
     _no_sets(sets)
     keys = load_document(spec).items.get("keys")

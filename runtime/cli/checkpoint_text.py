@@ -7,15 +7,16 @@ import shutil
 import textwrap
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
-if TYPE_CHECKING:
-    from runtime.checkpoint.compare import Comparison, Distance
-    from runtime.checkpoint.container import Header
-    from runtime.checkpoint.statistics import Statistics
-    from runtime.checkpoint.verify import Verdict
+from runtime.checkpoint.compare import Comparison, Distance
+from runtime.checkpoint.container import Header
+from runtime.checkpoint.statistics import Statistics
+from runtime.checkpoint.verify import WORDS, Verdict
 
 
 def statistics_table(rows: list[Statistics]) -> None:
@@ -52,8 +53,6 @@ def tensors(path: Path, header: Header, own: bool, as_json: bool) -> None:
 
 def differences(checkpoint: Path, found: Verdict) -> None:
     """A block and its place, three of its differences; then the causes."""
-    from runtime.checkpoint.verify import WORDS
-
     for group in found.groups:
         say(f"{group.place}: {group.block or 'model'}: {group.summary}")
         for difference in group.differences[:3]:
@@ -117,8 +116,6 @@ def shown(value: Any) -> str:
 
 def _table(*columns: str, right: bool = False) -> Any:
     """A plain table; with `right`, all columns but the first are numbers."""
-    from rich.table import Table
-
     table = Table(box=None, pad_edge=False)
     table.add_column(columns[0], overflow="fold")
     for name in columns[1:]:
@@ -127,7 +124,6 @@ def _table(*columns: str, right: bool = False) -> Any:
 
 
 def _print(table: Any) -> None:
-    from rich.console import Console
 
     console = Console(highlight=False, markup=False)
     with console.capture() as text:

@@ -9,7 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
+from cmt_dsl import build, load_text
 from cmt_dsl.errors import CmtError
+from runtime.checkpoint.change.average import average_checkpoints
+from runtime.checkpoint.container import read_header
+from runtime.checkpoint.file import KIND, is_own, load_arrays, load_checkpoint, save_checkpoint
+from runtime.checkpoint.statistics import statistics, total
+from runtime.checkpoint.verify import verify as run
 from runtime.cli.checkpoint_text import differences, fact, say, statistics_table, tensors
 from runtime.cli.options import Checkpoint, Json, Overwrite, Sets, Weights, require_free, weights_of
 
@@ -32,10 +38,6 @@ def inspect(
     as_json: Json = False,
 ) -> None:
     """Show what a checkpoint holds, and what its numbers look like."""
-    from runtime.checkpoint.container import read_header
-    from runtime.checkpoint.file import KIND, is_own, load_arrays, load_checkpoint
-    from runtime.checkpoint.statistics import statistics, total
-
     header = read_header(checkpoint)
     own = is_own(header)
     if print_spec:
@@ -75,8 +77,6 @@ def _row_json(row: Any, arrays: dict[str, Any]) -> dict[str, Any]:
 
 def _facts(path: Path, checkpoint: Any) -> dict[str, Any]:
     """What the header says, and whether this version still builds the same graph from its spec."""
-    from cmt_dsl import build, load_text
-
     facts: dict[str, Any] = {"file": str(path), "kind": "checkpoint"}
     try:
         model = load_text(checkpoint.spec_text, "<checkpoint>")
@@ -116,8 +116,6 @@ def verify(
 
     Exit code 1 on any difference.
     """
-    from runtime.checkpoint.verify import verify as run
-
     found = run(checkpoint, spec, tuple(set or ()))
     if as_json:
         told = {
@@ -154,9 +152,6 @@ def average(
 
     The new one says what it was made from. Moving averages are averaged too, if all have them.
     """
-    from runtime.checkpoint.average import average_checkpoints
-    from runtime.checkpoint.file import save_checkpoint
-
     try:
         shares = None if weights is None else [float(text) for text in weights.split(",")]
     except ValueError:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from cmt_dsl.draw.units import plain
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from cmt_dsl.cost import Tally
-    from cmt_dsl.diff import Difference, Part
-    from cmt_dsl.draw.family import Member
+from cmt_dsl.cost import Tally
+from cmt_dsl.diff import Difference, Part
+from cmt_dsl.diff.folded import folded, folded_paths
+from cmt_dsl.draw.family import Member
+from cmt_dsl.draw.units import plain, shape, short
 
 LINES = 40
 """Changed attributes that are printed; `--json` has all."""
@@ -20,10 +21,6 @@ LINES = 40
 
 def print_difference(console: Console, d: Difference) -> None:
     """The difference as text: spec values, parts, nodes."""
-    from rich.text import Text
-
-    from cmt_dsl.diff.folded import folded, folded_paths
-
     fits = "one graph: a checkpoint of one fits the other" if d.same_graph else "the graphs differ"
     if d.empty:
         console.print(Text(f"{d.names[0]} and {d.names[1]}: no difference"))
@@ -56,9 +53,6 @@ def print_difference(console: Console, d: Difference) -> None:
 
 def print_family(console: Console, members: Sequence[Member]) -> None:
     """A table of models."""
-    from rich.table import Table
-    from rich.text import Text
-
     table = Table(box=None, pad_edge=False)
     table.add_column("model", overflow="fold")
     table.add_column("profile", overflow="fold")
@@ -81,21 +75,17 @@ def _source(m: Member) -> str:
 
 
 def _section(title: str) -> Any:
-    from rich.text import Text
 
     return Text(title, style="bold")
 
 
 def _change(path: str, a: Any, b: Any) -> Any:
-    from rich.text import Text
 
     text = Text(f"  {plain(path)}: ")
     return text.append(_value(a), style="red").append(" → ").append(_value(b), style="green")
 
 
 def _parts(parts: Sequence[Part]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     table.add_column("", overflow="fold")
@@ -107,7 +97,6 @@ def _parts(parts: Sequence[Part]) -> Any:
 
 
 def _figures(part: Part) -> Iterator[str]:
-    from cmt_dsl.draw.units import shape, short
 
     yield _both(*(shape(t.shape) if t else None for t in part.output))
     yield _both(*(str(n) if n is not None else None for n in part.depth))

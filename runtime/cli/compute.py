@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 
-from runtime.cli.computing import Backend, quietly
+from cmt_dsl import pyramid
+from runtime.atomic import write_atomically
+from runtime.checkpoint.load import load_weights
 from runtime.cli.options import (
+    By,
     ClassOrder,
     Data,
+    In,
     Json,
     Overwrite,
     SpecOf,
+    Threads,
     TrainName,
     ValName,
     Weights,
     WeightsFile,
     require_free,
 )
-
-if TYPE_CHECKING:
-    from runtime.checkpoint.compute import Compute
-    from runtime.checkpoint.load import Imported
+from runtime.data.held_out import Asked, held_out
+from runtime.infer.arrays import in_batches, read_images
+from runtime.infer.backend import backend as backend_of
+from runtime.infer.backend import loaded
 
 
 def run(
     checkpoint: WeightsFile,
     input: Annotated[Path, typer.Option(help="Images: a .npy of float32, n × channels × height × width.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Logits: a .npy of float32, n × classes.")],
-    backend: Annotated[Backend, typer.Option(help="What computes.")] = Backend.mindspore,
+    backend: By = "mindspore",
+    precision: In = "float32",
+    threads: Threads = None,
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
     weights: Weights = "raw",
     spec: SpecOf = None,
@@ -45,22 +51,20 @@ def run(
 
     No augmentation, no normalisation.
     """
-    import numpy as np
-
-    from runtime.checkpoint.compute import in_batches, read_images
-    from runtime.checkpoint.load import load_weights
-
     require_free(out, overwrite, checkpoint, input)
     found = load_weights(checkpoint, spec=spec, which=weights)
     images = read_images(input, found.graph)
-    with _computing(found, (), backend) as compute:
+    by, batch = backend_of(backend), min(batch, len(images))
+    with by.session("run"):
+        batches = -(-len(images) // batch)
+        compute = loaded(
+            by, found.program, precision=precision, threads=threads, batch=batch, batches=batches
+        )
         logits = np.concatenate([values[0] for values in in_batches(compute, images, batch)])
     _save_array(out, logits)
-    facts = {"checkpoint": str(checkpoint), "model": found.model.name, "weights": found.which, "backend": backend.value, "out": str(out),
+    facts = {"checkpoint": str(checkpoint), "model": found.model.name, "weights": found.which, "backend": by.name, "out": str(out),
              "shape": list(logits.shape), "largest": float(np.abs(logits).max())}  # fmt: skip
-    text = (
-        f"{out}: logits {list(logits.shape)} of {found.model.name}'s {found.which} weights by {backend.value}"
-    )
+    text = f"{out}: logits {list(logits.shape)} of {found.model.name}'s {found.which} weights by {by.name}"
     typer.echo(json.dumps(facts) if as_json else "\n".join([*found.notes, text]))
 
 
@@ -71,9 +75,9 @@ def features(
     at: Annotated[list[str] | None, typer.Option(help="A stage, stem or head. Default: all stages.")] = None,
     pool: Annotated[bool, typer.Option("--pool", help="Average each map: n × channels.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many images.")] = None,
-    backend: Annotated[
-        Backend, typer.Option(help="What computes; numpy gives any block or operator.")
-    ] = Backend.mindspore,
+    backend: By = "mindspore",
+    precision: In = "float32",
+    threads: Threads = None,
     batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 32,
     weights: Weights = "raw",
     spec: SpecOf = None,
@@ -84,21 +88,13 @@ def features(
     as_json: Json = False,
 ) -> None:
     """Compute feature maps of held-out images at chosen places."""
-    import numpy as np
-
-    from cmt_dsl import pyramid
-    from runtime.atomic import write_atomically
-    from runtime.checkpoint.load import load_weights
-    from runtime.data.held_out import Asked, held_out
-
     require_free(out, overwrite, checkpoint)
     found = load_weights(checkpoint, spec=spec, which=weights)
     paths = tuple(at or pyramid(found.graph))
     for path in paths:
         found.graph.output_of(path)  # an unknown one is reported before anything is computed
-    recipe = found.checkpoint.recipe if found.checkpoint else {}
     asked = Asked(class_order=class_order, train_name=train_name, val_name=val_name)
-    opened = held_out(data, found.model, recipe, None, asked, checkpoint)
+    opened = held_out(data, found.model, found.recipe, None, asked, checkpoint)
     source = opened.source
     if not as_json:
         for note in opened.notes:
@@ -106,8 +102,11 @@ def features(
     count = min(limit if limit is not None else source.val_size, source.val_size)
     kept: dict[str, list[Any]] = {path: [] for path in paths}
     labels: list[Any] = []
-    with _computing(found, paths, backend) as compute:
-        for part in source.val(min(batch, count)):
+    by, batch = backend_of(backend), min(batch, count)
+    how = {"batch": batch, "batches": -(-count // batch)}
+    with by.session("features"):
+        compute = loaded(by, found.program, paths, precision=precision, threads=threads, **how)
+        for part in source.val(batch):
             rows = min(part.count, count - sum(map(len, labels)))
             for path, value in zip(paths, compute(part.images), strict=True):
                 kept[path].append(
@@ -131,19 +130,7 @@ def features(
     typer.echo(json.dumps(facts) if as_json else "\n".join([*found.notes, text]))
 
 
-@contextlib.contextmanager
-def _computing(found: Imported, paths: tuple[str, ...], backend: Backend) -> Iterator[Compute]:
-    """The function that computes; MindSpore's noise goes to a log and its errors become messages."""
-    from runtime.checkpoint.compute import computer
-
-    with quietly(backend):
-        yield computer(found.graph, found.arrays, paths, backend.value)
-
-
 def _save_array(path: Path, array: Any) -> None:
-    import numpy as np
-
-    from runtime.atomic import write_atomically
 
     buffer = io.BytesIO()
     np.save(buffer, array)

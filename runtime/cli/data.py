@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
+from cmt_dsl import load
+from runtime.atomic import write_atomically
 from runtime.cli.options import Data, Json, RunSets, TrainName, ValName, edits
 from runtime.cli.terminal import Status, console_for, say
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from runtime.data.source import Source
-    from runtime.recipe.schema import DataGroup, Recipe
+from runtime.data.bench import bench as measure
+from runtime.data.census import census
+from runtime.data.open import open_source
+from runtime.data.pack import pack as write
+from runtime.data.pictures import Pictures
+from runtime.data.sheet import samples, sheet
+from runtime.data.source import Source, View
+from runtime.recipe.augment import AugmentGroup
+from runtime.recipe.read import is_recipe_path, load_recipe
+from runtime.recipe.schema import DataGroup, Recipe
 
 app = typer.Typer(
     name="data", help="See, measure, check and pack the images of a training.", no_args_is_help=True
@@ -51,9 +59,6 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """A contact sheet of training images exactly as the model would see them: augmented, mixed, denormalised."""
-    from runtime.atomic import write_atomically
-    from runtime.data.sheet import samples, sheet
-
     console = console_for(as_json)
     with Status(console) as progress:
         progress.tell(f"opening {data} …")
@@ -81,17 +86,18 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Images per second of the input pipeline alone: each stage on one core, and all of them together."""
-    from runtime.data.bench import bench as measure
-
     console = console_for(as_json)
     with Status(console) as progress:
         progress.tell(f"opening {data} …")
         source, plan = _open(data, recipe, model, (*(set or ()), *_names(train_name, val_name)))
-        found = {"data": source.name, "model": model, **measure(source, plan, seconds, progress.tell)}
+        found: dict[str, Any] = {
+            "data": source.name,
+            "model": model,
+            **measure(source, plan, seconds, progress.tell),
+        }
     if as_json:
         typer.echo(json.dumps(found))
         return
-    from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for name in ("stage", "ms / image", "img/s per core", "%"):
@@ -120,11 +126,6 @@ def check(
 
     Exit code 1 for files that cannot be read, and for the same bytes in both splits or under two classes.
     """
-    from runtime.data.census import census
-    from runtime.data.pictures import Pictures
-    from runtime.data.source import View, open_source
-    from runtime.recipe.augment import AugmentGroup
-
     if data == "digits":
         raise typer.BadParameter("the digits are no folder: their images come with a package")
     console = console_for(as_json)
@@ -156,8 +157,6 @@ def pack(
     as_json: Json = False,
 ) -> None:
     """Write an image folder as MindRecord: the files as they are, labels, class names. `--data OUT` then reads it."""
-    from runtime.data.pack import pack as write
-
     console = console_for(as_json)
     with Status(console) as progress:
         progress.tell(f"reading {folder} …")
@@ -179,8 +178,6 @@ def _names(train_name: str | None, val_name: str | None) -> tuple[str, ...]:
 
 def _group(sets: list[str] | None, train_name: str | None, val_name: str | None) -> DataGroup:
     """What the recipe's group `data` is with these edits, which may be of no other group."""
-    from runtime.recipe.read import load_recipe
-
     if others := [text for text in sets or () if not text.strip().startswith("data.")]:
         raise typer.BadParameter(f"--set {others[0]}: only data.… is read here, such as data.split=0.1")
     found = load_recipe("digits", overrides=(*(sets or ()), *_names(train_name, val_name)), restated=[])
@@ -188,9 +185,6 @@ def _group(sets: list[str] | None, train_name: str | None, val_name: str | None)
 
 
 def _open(data: str, recipe: str, model: str, sets: tuple[str, ...]) -> tuple[Source, Recipe]:
-    from cmt_dsl import load
-    from runtime.data.source import View, open_source
-    from runtime.recipe.read import is_recipe_path, load_recipe
 
     plan = load_recipe(recipe, overrides=tuple(s for s in sets if is_recipe_path(s)))
     spec = load(model, overrides=tuple(s for s in sets if not is_recipe_path(s)))

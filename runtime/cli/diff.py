@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cmt_dsl.errors import CmtError
+from cmt_dsl.spec.find import find
+from runtime.checkpoint.kind import is_weights
 from runtime.cli.draw import Out, SidesFormat, diff_specs
 from runtime.cli.options import Json, weights_of
 
@@ -55,9 +57,6 @@ def diff(
 
     Exit code 0 either way.
     """
-    from cmt_dsl.spec.find import find
-    from runtime.checkpoint.kind import is_weights
-
     kinds = {is_weights(Path(a)), is_weights(Path(b))}
     if kinds == {True, False}:
         for path in (a, b):
@@ -76,10 +75,12 @@ def diff(
         return
     if format or out or set:
         raise typer.BadParameter("--format, --out and --set are for specs, not for checkpoints")
+
     from runtime.checkpoint.compare import diff_checkpoints
     from runtime.cli.checkpoint_text import comparison
 
-    found = diff_checkpoints(Path(a), Path(b), _depth(level, "block", ("stage", "block", "param")))
+    depth: Any = _depth(level, "block", ("stage", "block", "param"))
+    found = diff_checkpoints(Path(a), Path(b), depth)
     if as_json:
         typer.echo(json.dumps(found.json()))
     else:

@@ -6,18 +6,28 @@ import json
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from cmt_dsl import Graph, cost
+from cmt_dsl.diff import Difference
+from cmt_dsl.diff import diff as compare_models
+from cmt_dsl.draw import compose
+from cmt_dsl.draw.family import member
+from cmt_dsl.draw.family import plot as scatter
+from cmt_dsl.draw.page import explorer
+from cmt_dsl.draw.render import render
+from cmt_dsl.draw.sheet import sheet
+from cmt_dsl.draw.sides import side_by_side
+from cmt_dsl.draw.tree import tree
+from cmt_dsl.draw.write import write
+from runtime.atomic import write_atomically
+from runtime.cli.compare import print_difference, print_family
 from runtime.cli.model import built, built_all
 from runtime.cli.options import Json, Sets, Spec
 from runtime.cli.spec import Level
 from runtime.cli.terminal import table_console
-
-if TYPE_CHECKING:
-    from cmt_dsl import Graph
-    from cmt_dsl.diff import Difference
 
 
 class Format(str, Enum):
@@ -35,8 +45,14 @@ Out = Annotated[
     Path | None,
     typer.Option("-o", "--out", help="File to write; - is stdout. Its ending may say the format."),
 ]
-ENDINGS = {".txt": "txt", ".mmd": "mermaid", ".md": "mermaid", ".dot": "dot", ".gv": "dot"}
-ENDINGS |= {f".{name}": name for name in ("svg", "png", "html")}
+ENDINGS = {
+    ".txt": "txt",
+    ".mmd": "mermaid",
+    ".md": "mermaid",
+    ".dot": "dot",
+    ".gv": "dot",
+    **{f".{name}": name for name in ("svg", "png", "html")},
+}
 
 
 def draw(
@@ -54,25 +70,17 @@ def draw(
 
     From its graph, repeated blocks folded to ×N; no framework is loaded.
     """
-    from cmt_dsl import cost
-    from cmt_dsl.draw import compose
-
     chosen = format.value if format else _by_ending(out, tuple(Format)) or "txt"
     model, graph = built(spec, set)
     if chosen == "html":
-        from cmt_dsl.draw.page import explorer
-
         opened = level.value if level else "model"
         _deliver(explorer(model, graph, level=opened, path=path, fold=fold).encode(), out)
         return
     depth = level.value if level else "block"
     scene = compose(graph, cost(graph), depth, path, doc=model.spec.doc, fold=fold)
     if chosen == "txt" and _to_terminal(out):
-        from cmt_dsl.draw.tree import tree
-
         table_console().print(tree(scene))
         return
-    from cmt_dsl.draw.write import write
 
     data, notes = write(scene, chosen)
     for note in notes:
@@ -100,8 +108,6 @@ def diff_specs(
     as_json: bool = False,
 ) -> Difference:
     """Compare two specs and print or draw the difference; `sets` change B."""
-    from cmt_dsl.diff import diff as compare_models
-
     sides = built(a, None), built(b, sets)
     difference = compare_models(*sides)
     chosen = format or _by_ending(out, tuple(SidesFormat))
@@ -112,18 +118,11 @@ def diff_specs(
     if chosen:
         _deliver(_sides(difference, (sides[0][1], sides[1][1]), level, chosen), out)
     elif not as_json:
-        from runtime.cli.compare import print_difference
-
         print_difference(table_console(), difference)
     return difference
 
 
 def _sides(difference: Difference, graphs: tuple[Graph, Graph], level: str, chosen: str) -> bytes:
-    from cmt_dsl import cost
-    from cmt_dsl.draw import compose
-    from cmt_dsl.draw.render import render
-    from cmt_dsl.draw.sheet import sheet
-    from cmt_dsl.draw.sides import side_by_side
 
     a, b = (compose(graph, cost(graph), level) for graph in graphs)  # type: ignore[arg-type]
     text = side_by_side(difference, a, b)
@@ -143,17 +142,12 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Put models beside each other: parameters, MACs, published top-1."""
-    from cmt_dsl.draw.family import member
-    from cmt_dsl.draw.family import plot as scatter
-
     if plot is not None and plot.suffix.lower() not in (".svg", ".png"):
         raise typer.BadParameter("--plot takes a file that ends in .svg or .png")
     members = [member(*found) for found in built_all(specs, set)]
     if as_json:
         typer.echo(json.dumps({"models": [m.json() for m in members]}))
     else:
-        from runtime.cli.compare import print_family
-
         print_family(table_console(), members)
     if plot is not None:
         _deliver(scatter(members, plot.suffix.lower()[1:]), plot)
@@ -184,7 +178,6 @@ def _deliver(data: bytes, out: Path | None) -> None:
         else:
             typer.echo(data, nl=False)
         return
-    from runtime.atomic import write_atomically
 
     write_atomically(out, data)
     typer.echo(f"{out}: {len(data):,} bytes", err=True)

@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from runtime.jobs.command import plan
+from runtime.jobs.launcher import Launcher
+
 
 def launch(
     words: Annotated[
@@ -35,9 +38,6 @@ def launch(
     As in: cmt launch --workers 8 -- train cmt_s … The first worker's progress is shown. Ctrl-C and SIGTERM stop all workers together, with a checkpoint. If a
     worker dies or hangs, the others are stopped and the end of its log is printed.
     """
-    from runtime.launch.command import plan
-    from runtime.launch.launcher import Launcher
-
     job = plan(
         words,
         workers,

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from cmt_dsl import Graph, Model, build, load
 from cmt_dsl.errors import Problem, SpecError
-
-if TYPE_CHECKING:
-    from cmt_dsl import Graph, Model
+from runtime.recipe.paths import in_recipe
 
 
 def built(spec: str, sets: list[str] | None, *, restated: list[Problem] | None = None) -> tuple[Model, Graph]:
     """The model and its graph; SpecError, whose hints know a recipe's fields too."""
-    from cmt_dsl import build, load
-
     try:
         model = load(spec, overrides=tuple(sets or ()), restated=restated)
     except SpecError as error:
-        from runtime.recipe.paths import in_recipe
-
         raise (in_recipe(error, for_model=True) if sets else error) from None
     return model, build(model)
 

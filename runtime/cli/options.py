@@ -11,6 +11,7 @@ import typer
 
 from cmt_dsl.errors import CmtError
 
+Precision = Literal["float32", "float16", "bfloat16"]
 Spec = Annotated[str, typer.Argument(metavar="SPEC", help="Model: a shipped name or a YAML file.")]
 Sets = Annotated[
     list[str] | None,
@@ -98,6 +99,18 @@ SpecOf = Annotated[
     typer.Option(
         "--spec", metavar="SPEC", help="The model of another project's weights, if not a shipped one."
     ),
+]
+By = Annotated[
+    str,
+    typer.Option(
+        "--backend", metavar="NAME", help="What computes: mindspore, numpy, or another that is installed."
+    ),
+]
+In = Annotated[
+    Precision, typer.Option("--precision", help="What products are computed in.", show_default=True)
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Processor threads. Default: the backend's choice.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it is there.")]
 

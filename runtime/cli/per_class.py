@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from runtime.atomic import write_atomically
 from runtime.cli.terminal import say
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from runtime.infer.per_class import as_csv, per_class
+from runtime.report.classes import classes_page
 
 MOST = 40
 """Rows of the table; the rest is in --json and in the file of -o."""
@@ -30,7 +34,6 @@ def say_classes(console: Console, found: dict[str, Any], *, by_class: bool) -> N
     if not by_class:
         return
     say(console, f"balanced accuracy {found['balanced_accuracy']:.2%}  macro F1 {found['macro_f1']:.4f}")
-    from rich.table import Table
 
     rows = sorted(
         (row for row in found["per_class"] if row["total"]), key=lambda row: (row["recall"], row["class"])
@@ -52,12 +55,6 @@ def say_classes(console: Console, found: dict[str, Any], *, by_class: bool) -> N
 
 def write_figures(out: Path, found: dict[str, Any]) -> None:
     """The figures of each class and the confusion matrix, as CSV or as a page, by the ending of `out`."""
-    import numpy as np
-
-    from runtime.atomic import write_atomically
-    from runtime.report.classes import classes_page
-    from runtime.training.per_class import as_csv, per_class
-
     if out.suffix.lower() == ".html":
         write_atomically(out, classes_page(found).encode())
         return

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from runtime.cli.computing import Backend, quietly
-from runtime.cli.options import Classes, Json, SpecOf, Weights, WeightsFile
-
-if TYPE_CHECKING:
-    from runtime.predict.predict import Predicted
+from cmt_dsl.draw.units import plain
+from runtime.atomic import write_atomically
+from runtime.checkpoint.load import load_weights
+from runtime.cli.options import By, Classes, In, Json, SpecOf, Threads, Weights, WeightsFile
+from runtime.infer.backend import backend as backend_of
+from runtime.infer.gather import expand
+from runtime.infer.predict import Predicted, shown_names
+from runtime.infer.predict import predict as answer
+from runtime.report.predicted import predict_page
 
 
 def predict(
@@ -26,19 +30,15 @@ def predict(
     weights: Weights = "raw",
     spec: SpecOf = None,
     classes: Classes = None,
-    backend: Annotated[Backend, typer.Option(help="What computes.")] = Backend.mindspore,
+    backend: By = "mindspore",
+    precision: In = "float32",
+    threads: Threads = None,
     as_json: Json = False,
 ) -> None:
     """Name the likeliest classes of images.
 
     One that cannot be read is named and left out, with exit code 1.
     """
-    from runtime.atomic import write_atomically
-    from runtime.checkpoint.load import load_weights
-    from runtime.predict.gather import expand
-    from runtime.predict.predict import predict as answer
-    from runtime.predict.predict import shown_names
-
     paths = expand(images)
     found = load_weights(checkpoint, spec=spec, which=weights)
     names = shown_names(found, classes)
@@ -47,10 +47,13 @@ def predict(
         if len(paths) > 1 and not as_json:
             typer.echo(f"\r{done} of {of} images", nl=done == of, err=True)
 
-    with quietly(backend):
-        made = answer(found, paths, backend=backend.value, top=top, progress=tell, names=names)
+    by = backend_of(backend)
+    with by.session("predict"):
+        made = answer(
+            found, paths, by, precision=precision, threads=threads, top=top, progress=tell, names=names
+        )
     facts: dict[str, Any] = {"checkpoint": str(checkpoint), "model": found.model.name, "weights": found.which,
-                             "backend": backend.value}  # fmt: skip
+                             "backend": by.name}  # fmt: skip
     if as_json:
         bad = [{"image": name, "reason": reason} for name, reason in made.bad]
         rows = [each.json() for each in made.predictions]
@@ -60,8 +63,6 @@ def predict(
     for name, reason in made.bad:
         typer.echo(f"left out: cannot read {name}: {reason}", err=True)
     if html is not None:
-        from runtime.predict.page import predict_page
-
         shown = {"model": facts["model"], "weights": facts["weights"], "by": facts["backend"]}
         text = predict_page(checkpoint.name, shown, made).encode()
         write_atomically(html, text)
@@ -71,7 +72,6 @@ def predict(
 
 
 def _print(made: Predicted) -> None:
-    from cmt_dsl.draw.units import plain
 
     for each in made.predictions:
         likely = ", ".join(f"{plain(g.name)} {g.probability:.2%}" for g in each.guesses)

@@ -6,17 +6,18 @@ import json
 import re
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from cmt_dsl.draw.units import plain
 from cmt_dsl.errors import CmtError
 from runtime.cli.options import Json
 from runtime.cli.terminal import Status, console_for, say
-
-if TYPE_CHECKING:
-    from runtime.published.cache import Cache
-    from runtime.published.listing import Published
+from runtime.published.cache import VARIABLE, Cache, open_cache
+from runtime.published.listing import Published, find, published
+from runtime.published.meter import size
+from runtime.published.reference import PREFIX, fetched
 
 app = typer.Typer(
     name="weights", help="Published weights by name: list, fetch, remove.", no_args_is_help=True
@@ -36,9 +37,6 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="As `cmt weights list`
 @app.command("list")
 def list_(lists: Lists = None, cache: CacheDir = None, as_json: Json = False) -> None:
     """Show what is published, by whom, under which licence, and what is here."""
-    from runtime.published.cache import open_cache
-    from runtime.published.listing import published
-
     known, place = published(tuple(lists or ())), open_cache(cache)
     strays = [name for name in place.names() if name not in known]
     if as_json:
@@ -69,8 +67,6 @@ def _row(*cells: str) -> str:
 
 
 def _print(each: Published, cache: Cache) -> None:
-    from cmt_dsl.draw.units import plain
-    from runtime.published.meter import size
 
     entry, here = each.entry, _here(cache, each.name)
     count = entry.bytes or (here["seen"] or {}).get("bytes")
@@ -110,11 +106,7 @@ def get(
 
     An unfinished download goes on where it was stopped.
     """
-    from runtime.published.cache import open_cache
-    from runtime.published.download import Patience
-    from runtime.published.listing import find
-    from runtime.published.meter import size
-    from runtime.published.reference import PREFIX
+    from runtime.published.download import Patience  # the network, for who asks for it
     from runtime.published.take import get as fetch
 
     if sha256 is not None and not re.fullmatch("[0-9a-fA-F]{8,64}", sha256):
@@ -151,7 +143,6 @@ def get(
 
 
 def _where(cache: Path | None) -> str:
-    from runtime.published.cache import VARIABLE, open_cache
 
     return "" if open_cache(cache) == open_cache() else f", with {VARIABLE}={cache} in the environment"
 
@@ -166,9 +157,6 @@ def path(
 
     It is DIR/weights of --cache DIR, else of CMT_CACHE, else of cmt-dsl in XDG_CACHE_HOME or ~/.cache.
     """
-    from runtime.published.cache import open_cache
-    from runtime.published.reference import fetched
-
     place = open_cache(cache)
     found = place.folder if name is None else fetched(name, place)
     typer.echo(json.dumps({"path": str(found)}) if as_json else str(found))
@@ -187,9 +175,6 @@ def remove(
 
     The digest of a file stays known unless --all is given.
     """
-    from runtime.published.cache import open_cache
-    from runtime.published.meter import size
-
     if bool(names) == everything:
         raise typer.BadParameter("give NAMEs, or --all")
     place, freed = open_cache(cache), {}

@@ -7,6 +7,14 @@ from typing import Annotated
 
 import typer
 
+from cmt_dsl.errors import CmtError
+from cmt_dsl.spec import load_document
+from runtime.atomic import write_atomically
+from runtime.recipe.mindcv.read import imported
+from runtime.recipe.mindcv.reading import is_mindcv
+from runtime.recipe.read import load_recipe
+from runtime.recipe.write import written
+
 app = typer.Typer(name="recipe", no_args_is_help=True, help="Carry over recipes of other projects.")
 
 
@@ -25,13 +33,6 @@ def import_(
     ] = None,
 ) -> None:
     """Write a MindCV training file as a recipe of ours, with the source of every value."""
-    from cmt_dsl.errors import CmtError
-    from cmt_dsl.spec import load_document
-    from runtime.atomic import write_atomically
-    from runtime.recipe.mindcv import imported, is_mindcv
-    from runtime.recipe.read import load_recipe
-    from runtime.recipe.write import written
-
     tree = load_document(file, "recipes")
     if "recipe" in tree.items or not is_mindcv(tree):
         ours = "recipe" in tree.items

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from runtime.cli.computing import Backend, quietly
-from runtime.cli.options import Json, TrainName, ValName
+from runtime.cli.options import By, Json, TrainName, ValName
 
 if TYPE_CHECKING:
     from runtime.data.held_out import Asked
@@ -30,7 +29,7 @@ def report(
             help="For the page: look at these held-out images once with each run's best checkpoint."
         ),
     ] = None,
-    backend: Annotated[Backend, typer.Option(help="What computes then.")] = Backend.mindspore,
+    backend: By = "mindspore",
     train_name: TrainName = None,
     val_name: ValName = None,
     as_json: Json = False,
@@ -56,7 +55,7 @@ def report(
         return
     from runtime.atomic import write_atomically
     from runtime.data.held_out import Asked
-    from runtime.data.walk import printable
+    from runtime.data.stores.walk import printable
     from runtime.sharing import names_of
 
     names = [printable(name) for name in names_of(runs)]
@@ -74,27 +73,26 @@ def report(
     typer.echo(f"{out}: {len(made):,} bytes", err=True)
 
 
-def _predicted(
-    runs: list[Path], data: str | None, backend: Backend, asked: Asked
-) -> list[Predictions | None]:
+def _predicted(runs: list[Path], data: str | None, backend: str, asked: Asked) -> list[Predictions | None]:
     """What each run has, after looking at `data` where that is asked for."""
     from runtime.report.predictions import read_predictions
 
     if data is None:
         return [read_predictions(folder) for folder in runs]
+    from runtime.infer.backend import backend as backend_of
     from runtime.report.judge import predictions_of
 
+    by = backend_of(backend)
     found: list[Predictions | None] = []
-    with quietly(backend):
-        for folder in runs:
+    for folder in runs:
 
-            def tell(done: int, of: int, folder: Path = folder) -> None:
-                typer.echo(f"\r{folder}: {done} of {of} images", nl=done == of, err=True)
+        def tell(done: int, of: int, folder: Path = folder) -> None:
+            typer.echo(f"\r{folder}: {done} of {of} images", nl=done == of, err=True)
 
-            made, known = predictions_of(folder, data, backend=backend.value, asked=asked, progress=tell)
-            if known:
-                typer.echo(f"{folder}: predictions of {made.facts['checkpoint']} are there already", err=True)
-            found.append(made)
+        made, known = predictions_of(folder, data, by=by, asked=asked, progress=tell)
+        if known:
+            typer.echo(f"{folder}: predictions of {made.facts['checkpoint']} are there already", err=True)
+        found.append(made)
     return found
 
 

@@ -5,16 +5,28 @@ from __future__ import annotations
 import json
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
+from cmt_dsl import cost as count
+from cmt_dsl import source
+from cmt_dsl.cost import Tally
+from cmt_dsl.draw import rows
+from cmt_dsl.ir import stage_of
+from cmt_dsl.ops import registry
+from cmt_dsl.spec.file import read_file
+from cmt_dsl.spec.find import KINDS, find, names
+from cmt_dsl.spec.schema import BlockSpec, ModelFile, ProfileSpec
+from cmt_dsl.spec.tree import plain
+from runtime.atomic import write_atomically
 from runtime.cli.model import built
 from runtime.cli.options import Json, Sets, Spec
 from runtime.cli.terminal import table_console
-
-if TYPE_CHECKING:
-    from cmt_dsl.cost import Tally
+from runtime.device.compiling import first_run
+from runtime.recipe.schema import Recipe
 
 
 class Kind(str, Enum):
@@ -49,11 +61,6 @@ def list_(
     kind: Annotated[Kind | None, typer.Argument(help="Only these.")] = None, as_json: Json = False
 ) -> None:
     """List the shipped models, blocks, profiles, recipes and operators."""
-    from cmt_dsl.ops import registry
-    from cmt_dsl.spec.file import read_file
-    from cmt_dsl.spec.find import KINDS, find, names
-    from cmt_dsl.spec.tree import plain
-
     found: dict[str, dict[str, str]] = {}
     for each in KINDS:
         found[each] = {}
@@ -68,8 +75,6 @@ def list_(
     if as_json:
         typer.echo(json.dumps(found))
         return
-    from rich.markup import escape
-    from rich.table import Table
 
     for title, entries in found.items():
         table = Table(title=title, box=None, title_justify="left", show_header=False, title_style="bold")
@@ -85,9 +90,6 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show the model as a table: path, output shape, parameters, MACs."""
-    from cmt_dsl import cost as count
-    from cmt_dsl.draw import rows
-
     model, graph = built(spec, set)
     whole = count(graph)
     table = rows(graph, whole, level.value)
@@ -95,8 +97,6 @@ def show(
         total = whole.total.json()
         typer.echo(json.dumps({"model": model.name, "rows": [row.json() for row in table], "total": total}))
         return
-    from rich.markup import escape
-    from rich.table import Table
 
     printed = Table(title=f"{model.name}  {model.spec.doc}", title_justify="left", box=None, pad_edge=False)
     printed.add_column("path", overflow="fold")
@@ -124,17 +124,14 @@ def _counts(tally: Tally) -> tuple[str, str]:
 
 def cost(spec: Spec, set: Sets = None, as_json: Json = False) -> None:
     """Count parameters, MACs and activation bytes exactly, by stage."""
-    from cmt_dsl import cost as count
-
     model, graph = built(spec, set)
     whole = count(graph)
-    parts = whole.grouped(lambda path: ".".join(path.split(".")[: 2 if path.startswith("stages.") else 1]))
+    parts = whole.grouped(stage_of)
     parts.pop("input", None)
     if as_json:
         by_part = {name: tally.json() for name, tally in parts.items()}
         typer.echo(json.dumps({"model": model.name, **whole.total.json(), "parts": by_part}))
         return
-    from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for name in (model.name, "trainable", "statistics", "MACs", "activations"):
@@ -161,11 +158,7 @@ def resolve(spec: Spec, set: Sets = None, as_json: Json = False) -> None:
 
 def schema(kind: Annotated[Schema, typer.Argument(help="Which files to describe.")] = Schema.model) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
-    from cmt_dsl.spec.schema import BlockSpec, ModelFile, ProfileSpec
-
     if kind is Schema.recipe:
-        from runtime.recipe.schema import Recipe
-
         described = Recipe.model_json_schema()
     else:
         described = {Schema.model: ModelFile, Schema.block: BlockSpec, Schema.profile: ProfileSpec}[
@@ -181,8 +174,6 @@ def compile_(
     as_json: Json = False,
 ) -> None:
     """Lower a model to MindSpore: write its source, or build and run it."""
-    from cmt_dsl import source
-
     model, graph = built(spec, set)
     facts: dict[str, Any] = {"model": model.name, "fingerprint": graph.fingerprint}
     if emit is not None:
@@ -190,14 +181,11 @@ def compile_(
         if str(emit) == "-":
             typer.echo(text, nl=False)
             return
-        from runtime.atomic import write_atomically
 
         write_atomically(emit, text.encode())
         facts |= {"file": str(emit), "lines": text.count("\n"), "classes": text.count("(nn.Cell):")}
         message = f"{emit}: {facts['classes']} classes, {facts['lines']} lines; its Model() is the network"
     else:
-        from runtime.device.compiling import first_run
-
         facts |= first_run(graph)
         message = (
             f"{model.name}: cell {facts['cell_seconds']:.1f} s, graph {facts['compile_seconds']:.1f} s, "

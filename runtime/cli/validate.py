@@ -8,28 +8,44 @@ from typing import Annotated
 
 import typer
 
+from runtime.checkpoint.load import load_weights
 from runtime.cli.options import (
-    Checkpoint,
+    By,
     Classes,
     ClassOrder,
     Data,
     Distributed,
+    In,
     Json,
     Overwrite,
+    SpecOf,
+    Threads,
     TrainName,
     ValName,
     Weights,
+    WeightsFile,
     require_free,
 )
 from runtime.cli.per_class import say_classes, write_figures
 from runtime.cli.terminal import Status, console_for, say
+from runtime.data.held_out import Asked
+from runtime.infer.backend import backend as backend_of
+from runtime.infer.validate import validate as run
+from runtime.jobs.world import SOLO
+from runtime.msrun import alone
+from runtime.recipe.schema import DeviceGroup
+from runtime.train.engine import framework
 
 
 def validate(
-    checkpoint: Checkpoint,
+    checkpoint: WeightsFile,
     data: Data,
     batch: Annotated[int | None, typer.Option(min=1, help="Images at once; default: as in training.")] = None,
     weights: Weights = "raw",
+    spec: SpecOf = None,
+    backend: By = "mindspore",
+    precision: In = "float32",
+    threads: Threads = None,
     classes: Classes = None,
     class_order: ClassOrder = None,
     train_name: TrainName = None,
@@ -51,14 +67,6 @@ def validate(
 
     Each image counts once, on however many workers.
     """
-    from runtime.checkpoint.load import restore
-    from runtime.data.held_out import Asked
-    from runtime.device.environment import native_errors, native_noise_to, temporary_log
-    from runtime.device.world import join
-    from runtime.recipe.schema import DeviceGroup
-    from runtime.training.validate import validate as run
-
-    restore(checkpoint)[0].weights(weights)  # a bad file is reported before MindSpore loads
     if out is not None:
         if out.suffix.lower() not in (".csv", ".html"):
             raise typer.BadParameter("-o takes a file that ends in .csv or .html")
@@ -66,9 +74,20 @@ def validate(
     console = console_for(as_json)
     say(console, f"validating {checkpoint} ({weights} weights) on {data}")
     asked = Asked(classes, class_order, train_name, val_name)
-    with temporary_log("validate") as log, native_noise_to(log), native_errors(log), Status(console) as now:
-        world = join(DeviceGroup(), distributed)
-        found = run(checkpoint, data, batch, weights=weights, world=world, tell=now.tell, asked=asked)
+    by, read = backend_of(backend), load_weights(checkpoint, spec=spec, which=weights)
+    with by.session("validate"), Status(console) as now:
+        world = SOLO if alone(distributed) else framework().join(DeviceGroup())
+        found = run(
+            read,
+            data,
+            by,
+            batch=batch,
+            precision=precision,
+            threads=threads,
+            world=world,
+            tell=now.tell,
+            asked=asked,
+        )
     if not world.first:
         return
     if out is not None:

@@ -9,6 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from runtime.checkpoint.change.adapt import adapted
+from runtime.checkpoint.change.crossing import to_profile
+from runtime.checkpoint.convert import default_out, write_weights
+from runtime.checkpoint.load import load_weights
 from runtime.cli.options import (
     Classes,
     Json,
@@ -20,6 +24,8 @@ from runtime.cli.options import (
     require_free,
     weights_of,
 )
+from runtime.data.classes import class_names
+from runtime.published.reference import beside
 
 
 class To(str, Enum):
@@ -62,12 +68,6 @@ def convert(
 
     The model is recognised from names and shapes; nothing in FILE is executed.
     """
-    from runtime.checkpoint.convert import default_out, write_weights
-    from runtime.checkpoint.crossing import to_profile
-    from runtime.checkpoint.load import load_weights
-    from runtime.data.classes import class_names
-    from runtime.published.reference import beside
-
     if set and spec is None:
         raise typer.BadParameter("--set changes the model that --spec names: give both")
     out = out if out is not None else beside(file, default_out(file, to.value))
@@ -129,11 +129,6 @@ def adapt(
 
     Says what was changed.
     """
-    from runtime.checkpoint.adapt import adapted
-    from runtime.checkpoint.convert import write_weights
-    from runtime.checkpoint.load import load_weights
-    from runtime.data.classes import class_names
-
     require_free(out, overwrite, checkpoint)
     edits = list(set or ())
     if size is not None:

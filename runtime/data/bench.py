@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from runtime.data.image.stages import train_stages
 from runtime.data.mixing import mixed_batch, soft_targets
 from runtime.data.order import epoch_draws
 from runtime.data.pictures import Pictures
 from runtime.data.source import Source
-from runtime.data.stages import train_stages
 from runtime.recipe.schema import Recipe
 
 Tell = Callable[[str], object]

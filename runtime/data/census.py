@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from runtime.data.decoding import Unreadable, picture
 from runtime.data.equal import SIZE, digest, equal
+from runtime.data.image.decoding import Unreadable, picture
 from runtime.data.imbalance import imbalance
-from runtime.data.pictures import Content, Pictures, Stored
+from runtime.data.pictures import Pictures
+from runtime.data.stored import Content, Stored
 
 AT_ONCE = 256
 

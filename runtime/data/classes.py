@@ -235,7 +235,7 @@ def _from_json(source: str, text: str) -> list[str]:
     )
     if names is None or not all(isinstance(name, str) for name in names):
         raise _unread(f"{source} holds no list of names", "a list of names, or a map from number to name")
-    return [name.strip() for name in names]
+    return [str(name).strip() for name in names]
 
 
 def _some(names: Sequence[str]) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from runtime.array import Array
+
 SIZE = 16
 """Bytes of a hash; all zero where an image could not be read."""
 
@@ -21,13 +23,13 @@ class Equal:
     across_splits: tuple[tuple[tuple[str, int], ...], ...]
 
 
-def digest(content: bytes | np.ndarray) -> bytes:
+def digest(content: bytes | Array) -> bytes:
     """Of what a file holds, or of pixels."""
     data = content if isinstance(content, bytes) else np.ascontiguousarray(content).tobytes()
     return hashlib.blake2b(data, digest_size=SIZE).digest()
 
 
-def equal(digests: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> Equal:
+def equal(digests: Mapping[str, Array], labels: Mapping[str, Array]) -> Equal:
     """The groups in order of their first image, for hashes uint8 [n, SIZE] and labels [n] by split.
 
     within_class: two of a class in one split; across_classes: of two classes; across_splits: of two splits. Memory is

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cmt_dsl import Model
 from runtime.data.classes import Sorting, class_names
-from runtime.data.source import Source, View, as_model_sees, open_source
+from runtime.data.open import as_model_sees, open_source
+from runtime.data.source import Source, View
 from runtime.data.splitting import read_split
 from runtime.recipe.read import recipe_from
 from runtime.recipe.schema import DataGroup, Recipe
@@ -40,9 +42,14 @@ class HeldOut:
     notes: tuple[str, ...]
 
 
+def view_of(model: Model, recipe: Mapping[str, Any]) -> View:
+    """How a model wants its images, cropped as the recipe it was trained by does it; the profile's crop without one."""
+    return View.of(model, recipe_from(dict(recipe)).data.eval_crop if recipe else None)
+
+
 def held_out(
     data: str,
-    model: Any,
+    model: Model,
     recipe: Mapping[str, Any],
     names: Sequence[str] | None,
     asked: Asked | None = None,

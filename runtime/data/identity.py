@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cmt_dsl.errors import CmtError
+from runtime.array import Array
 
 if TYPE_CHECKING:
-    from runtime.data.pictures import Stored
+    from runtime.data.stored import Stored
 
 Identity = dict[str, dict[str, str]]
 """By split and class: how many images, and a hash of their names and sizes, as "12 8f14e45f"."""
@@ -45,7 +46,7 @@ def _by_class(stored: Stored, classes: tuple[str, ...]) -> Iterator[tuple[str, s
         yield name, f"{len(rows)} {digest.hexdigest()}"
 
 
-def of_arrays(images: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> dict[str, str]:
+def of_arrays(images: Array, labels: Array, classes: tuple[str, ...]) -> dict[str, str]:
     """Of images in memory, by class: a hash of all they hold."""
     found = {}
     for label, name in enumerate(classes):

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from cmt_dsl.errors import CmtError, did_you_mean
+from runtime.array import Array
 
 NOTABLE = 4
 """Times the smallest class that the largest has to be for a remark."""
@@ -30,8 +31,8 @@ def weighs(setting: Weights, *, balance: bool = False) -> bool:
 
 
 def class_weights(
-    setting: Weights, classes: Sequence[str], labels: np.ndarray, *, balance: bool = False
-) -> np.ndarray | None:
+    setting: Weights, classes: Sequence[str], labels: Array, *, balance: bool = False
+) -> Array | None:
     """[classes] float32 factors of each class's cross-entropy, or None for no weighting. CMT-513.
 
     `auto` is inversely proportional to the share of the class in the draws, so that the mean weight of a drawn image
@@ -57,9 +58,7 @@ def class_weights(
     return np.array([setting.get(name, 1.0) for name in classes], np.float32)
 
 
-def remarks(
-    classes: Sequence[str], labels: np.ndarray, setting: Weights, *, balance: bool = False
-) -> list[str]:
+def remarks(classes: Sequence[str], labels: Array, setting: Weights, *, balance: bool = False) -> list[str]:
     """What a person should know before training: one class alone, a great imbalance, or what is done about it."""
     counts = np.bincount(labels, minlength=len(classes)).tolist()
     found = imbalance(classes, counts)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from runtime.array import Array
 from runtime.data.order import generator
 from runtime.recipe.augment import Mix
 
 Box = tuple[int, int, int, int]
 
 
-def soft_targets(labels: np.ndarray, classes: int, smoothing: float) -> np.ndarray:
+def soft_targets(labels: Array, classes: int, smoothing: float) -> Array:
     """[n] labels to [n, classes] probabilities; `smoothing` is spread evenly over all classes."""
     targets = np.full((len(labels), classes), smoothing / classes, dtype=np.float32)
     targets[np.arange(len(labels)), labels] += 1.0 - smoothing
@@ -54,7 +55,7 @@ def _cut(rng: np.random.Generator, share: float, height: int, width: int) -> Mix
     return Mixture(1 - (bottom - top) * (right - left) / (height * width), (top, bottom, left, right))
 
 
-def mixed(images: np.ndarray, targets: np.ndarray, how: Mixture) -> tuple[np.ndarray, np.ndarray]:
+def mixed(images: Array, targets: Array, how: Mixture) -> tuple[Array, Array]:
     """Images [n, c, h, w] and targets [n, classes] after mixing; image i's partner is image n - 1 - i."""
     if how.share == 1.0:
         return images, targets
@@ -75,8 +76,8 @@ def mixed(images: np.ndarray, targets: np.ndarray, how: Mixture) -> tuple[np.nda
 
 
 def mixed_batch(
-    images: np.ndarray, targets: np.ndarray, mix: Mix | None, seed: int, epoch: int, step: int
-) -> tuple[np.ndarray, np.ndarray]:
+    images: Array, targets: Array, mix: Mix | None, seed: int, epoch: int, step: int
+) -> tuple[Array, Array]:
     """`mixed` by what (seed, epoch, step) draws; as given without `mix`."""
     if mix is None:
         return images, targets

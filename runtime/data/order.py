@@ -6,6 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from runtime.array import Array
+
 Stream = Literal["mixing", "erasing", "randaugment", "view", "jitter"]
 STREAMS: dict[Stream, int] = {"mixing": 1, "erasing": 2, "randaugment": 3, "view": 4, "jitter": 5}
 
@@ -15,9 +17,7 @@ def generator(stream: Stream, *key: int) -> np.random.Generator:
     return np.random.default_rng([*key, STREAMS[stream]])
 
 
-def epoch_draws(
-    rng: np.random.Generator, labels: np.ndarray, repeats: int, *, balance: bool = False
-) -> np.ndarray:
+def epoch_draws(rng: np.random.Generator, labels: Array, repeats: int, *, balance: bool = False) -> Array:
     """[n] draws of an epoch over n images: image + n * turn, the `repeats` of an image in a row (DeiT's sampler).
 
     A draw is unique within its epoch, and with it its random numbers; `draw % n` is the image. With `balance` every
@@ -30,7 +30,7 @@ def epoch_draws(
     return (image[:, None] + size * (turn[:, None] * repeats + np.arange(repeats))).reshape(-1)[:size]
 
 
-def _balanced(rng: np.random.Generator, labels: np.ndarray, count: int) -> np.ndarray:
+def _balanced(rng: np.random.Generator, labels: Array, count: int) -> Array:
     """`count` times image + n * turn in random order, as many of each class; an image's turns are 0, 1, …"""
     classes = rng.permutation(np.unique(labels))  # the first ones get what does not divide
     found = []

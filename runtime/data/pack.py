@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cmt_dsl.errors import CmtError
-from runtime.data.folder import Files, folder_census
-from runtime.data.layout import no_folder
-from runtime.data.mindrecord import CLASSES, LABEL, NAMES
-from runtime.data.walk import printable
+from runtime.data.stores.folder import Files, folder_census
+from runtime.data.stores.layout import no_folder
+from runtime.data.stores.mindrecord import CLASSES, LABEL, NAMES
+from runtime.data.stores.walk import printable
 from runtime.device.environment import mindspore
 from runtime.recipe.schema import DataGroup
 

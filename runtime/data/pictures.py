@@ -9,56 +9,26 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from cmt_dsl.errors import CmtError
+from runtime.array import Array
 from runtime.data.classes import Order
 from runtime.data.identity import Identity, identified
+from runtime.data.image.stages import Stages, eval_stages, through, train_stages
+from runtime.data.image.transforms import pixels
 from runtime.data.order import epoch_draws
-from runtime.data.source import WHOLE, Bad, Batch, Shard, View
+from runtime.data.source import WHOLE, Bad, Batch, Shard, View, too_many
 from runtime.data.splitting import Split
-from runtime.data.stages import Stages, eval_stages, through, train_stages
-from runtime.data.transforms import pixels
-from runtime.data.unreadable import too_many
-from runtime.device.world import processes
+from runtime.data.stored import Content, Stored
+from runtime.msrun import processes
 from runtime.recipe.augment import AugmentGroup
 from runtime.recipe.schema import DataGroup
 
-Content = bytes | np.ndarray
-"""An image file's bytes, or pixels uint8 [h, w, 3]."""
-
-
-class Stored(Protocol):
-    """The images of a split at rest. Reading raises ValueError or OSError for an image that cannot be read."""
-
-    labels: np.ndarray
-    """[n] int32"""
-
-    def name(self, index: int) -> str:
-        """What a person finds that image by."""
-        ...
-
-    def read(self, index: int) -> Content: ...
-
-    def contents(self, indices: np.ndarray) -> Iterator[Callable[[], Content]]:
-        """For each index in order: what reads it, in any thread."""
-        ...
-
-    def identity(self, index: int) -> tuple[str, int]:
-        """What an image is known by when a run goes on, and its size in bytes; cheap, the image is not read."""
-        ...
-
-
-class InOrder:
-    """`contents` of stores that read any image at any moment."""
-
-    def read(self, index: int) -> Content:
-        raise NotImplementedError
-
-    def contents(self, indices: np.ndarray) -> Iterator[Callable[[], Content]]:
-        return (functools.partial(self.read, int(index)) for index in indices)
+UNSAID = Order(())
+"""Where a store does not say how its classes came into their order."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +53,7 @@ class Pictures:
     group: DataGroup
     notes: tuple[str, ...] = ()
     bad: list[Bad] = field(default_factory=list)
-    order: Order | None = None
+    order: Order = UNSAID
     left_out: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Numbers of files that are no images, by folder of a split and ending."""
     split: Split | None = None
@@ -98,7 +68,7 @@ class Pictures:
             )
         cores = _cores()
         self.workers = cores if self.group.workers is None else min(self.group.workers, cores)
-        if self.order is None:
+        if self.order is UNSAID:
             self.order = Order(self.classes)
 
     @property
@@ -106,7 +76,7 @@ class Pictures:
         return len(self.stored["train"].labels) if "train" in self.stored else 0
 
     @property
-    def train_labels(self) -> np.ndarray:
+    def train_labels(self) -> Array:
         return self.stored["train"].labels if "train" in self.stored else np.zeros(0, np.int32)
 
     @property
@@ -142,25 +112,29 @@ class Pictures:
         if shard.count == 1 and not any_:
             raise CmtError("CMT-503", f"{self.name}: none of the {self.val_size} held-out images can be read")
 
-    def pixels(self, images: np.ndarray) -> np.ndarray:
+    def pixels(self, images: Array) -> Array:
         return pixels(images)
 
-    @functools.cached_property
+    @property
     def identity(self) -> Identity:
+        return self._identified
+
+    @functools.cached_property
+    def _identified(self) -> Identity:
         return identified(self.stored, self.classes)
 
-    def _val_name(self, indices: np.ndarray, row: int) -> str:
+    def _val_name(self, indices: Array, row: int) -> str:
         return self.stored["val"].name(int(indices[row]))
 
     def _batches(
-        self, split: str, draws: np.ndarray, batch: int, stages: Stages, *, replacing: bool
-    ) -> Iterator[tuple[np.ndarray, list[Seen]]]:
+        self, split: str, draws: Array, batch: int, stages: Stages, *, replacing: bool
+    ) -> Iterator[tuple[Array, list[Seen]]]:
         """[batch, c, h, w] and what is in its rows, for each batch; as many are in work as keep the threads busy."""
         stored = self.stored[split]
         ahead = max(2, -(-2 * self.workers // batch))
         attempts = min(self.group.max_bad + 1, len(stored.labels)) if replacing else 1
         contents = zip(draws.tolist(), stored.contents(draws % len(stored.labels)), strict=True)
-        waiting: deque[tuple[np.ndarray, list[Future[Seen]]]] = deque()
+        waiting: deque[tuple[Array, list[Future[Seen]]]] = deque()
         shape = (batch, self.view.channels, self.view.height, self.view.width)
         with ThreadPoolExecutor(self.workers, thread_name_prefix="cmt-data") as pool:
             try:
@@ -196,11 +170,11 @@ def _cores() -> int:
     """Processors for this process: those it is bound to, else its part of all where workers share the machine."""
     everything = os.cpu_count() or 1
     mine = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else everything
-    return mine if mine < everything else max(1, everything // processes(None))
+    return mine if mine < everything else max(1, everything // processes())
 
 
 def _show(
-    stored: Stored, read: Callable[[], Content], draw: int, stages: Stages, attempts: int, row: np.ndarray
+    stored: Stored, read: Callable[[], Content], draw: int, stages: Stages, attempts: int, row: Array
 ) -> Seen:
     """Put a draw's image into `row` [c, h, w], or the next readable one within `attempts`."""
     size, bad = len(stored.labels), []

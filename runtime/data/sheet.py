@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from runtime.array import Array
 from runtime.data.mixing import mixed_batch, soft_targets
 from runtime.data.source import Source
 from runtime.recipe.schema import Recipe
@@ -17,10 +18,10 @@ FONTS = ("NotoSans-Regular.ttf", "DejaVuSans.ttf", "LiberationSans-Regular.ttf",
 LEAST_SIDE, CAPTION, GAP = 112, 16, 4  # pixels of a tile's shorter side, of the line below it, between tiles
 
 
-def samples(source: Source, recipe: Recipe, epoch: int, count: int) -> list[tuple[np.ndarray, str]]:
+def samples(source: Source, recipe: Recipe, epoch: int, count: int) -> list[tuple[Array, str]]:
     """(uint8 [h, w, 3], caption) of the first `count` images of an epoch, as the first of one worker sees them."""
     batch, seed, classes = min(recipe.train.batch, source.train_size), recipe.train.seed, source.classes
-    found: list[tuple[np.ndarray, str]] = []
+    found: list[tuple[Array, str]] = []
     for step, part in enumerate(source.train(batch, seed, epoch)):
         targets = soft_targets(part.labels, len(classes), 0.0)
         images, targets = mixed_batch(part.images, targets, recipe.augment.mix, seed, epoch, step)
@@ -30,14 +31,14 @@ def samples(source: Source, recipe: Recipe, epoch: int, count: int) -> list[tupl
     return found[:count]
 
 
-def _caption(target: np.ndarray, classes: tuple[str, ...]) -> str:
+def _caption(target: Array, classes: tuple[str, ...]) -> str:
     first, second = np.argsort(-target, kind="stable")[:2] if len(target) > 1 else (0, 0)
     if target[first] > 0.995:
         return classes[first]
     return f"{target[first]:.2f} {classes[first]} + {target[second]:.2f} {classes[second]}"
 
 
-def sheet(tiles: list[tuple[np.ndarray, str]]) -> bytes:
+def sheet(tiles: list[tuple[Array, str]]) -> bytes:
     """A PNG of the tiles in rows, small ones enlarged by a whole number; a caption is cut to its tile."""
     from PIL import Image, ImageDraw
     from PIL.Image import Resampling

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from cmt_dsl.errors import CmtError
-from runtime.data.classes import Order, match
+from runtime.array import Array
+from runtime.data.classes import Order
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from runtime.data.identity import Identity
     from runtime.data.splitting import Split
-    from runtime.recipe.augment import AugmentGroup
-    from runtime.recipe.schema import DataGroup
 
 
 @dataclass(frozen=True)
 class Batch:
     """images [n, c, h, w] float32, labels [n] int32; only the first `count` rows are real, the rest is padding."""
 
-    images: np.ndarray
-    labels: np.ndarray
+    images: Array
+    labels: Array
     count: int
     name_of: Callable[[int], str] | None = None
     """What a person finds the image in a row by, for held-out images; asking may read a file."""
@@ -36,6 +32,17 @@ class Bad:
 
     name: str
     reason: str
+
+
+def too_many(bad: Bad, count: int, most: int) -> CmtError:
+    """`bad` is the `count`-th image that cannot be read, more than the `most` that may be left out."""
+    number = f" (bad image {count}, data.max_bad is {most})" if most else ""
+    return CmtError(
+        "CMT-503",
+        f"cannot read {bad.name}: {bad.reason}{number}",
+        hint="repair or remove that file, or leave out some bad ones: --set data.max_bad=N; "
+        "`cmt data check` lists all",
+    )
 
 
 @dataclass(frozen=True)
@@ -82,22 +89,53 @@ class View:
 class Source(Protocol):
     """Images with labels, split into train and val."""
 
-    name: str
-    classes: tuple[str, ...]
-    order: Order
-    train_size: int
-    val_size: int
-    notes: tuple[str, ...]
-    """What a person should know of the data, such as folders without images."""
-    split: Split | None
-    """Which images `data.split` holds out, None where the data says it."""
-    identity: Identity
-    """What the images are known by when a run goes on; made when it is first asked for. CMT-501."""
-    bad: list[Bad]
-    """Images found unreadable so far, each once; what is left out of training and validation."""
+    @property
+    def name(self) -> str:
+        """What a person calls the data."""
+        ...
 
     @property
-    def train_labels(self) -> np.ndarray:
+    def classes(self) -> tuple[str, ...]:
+        """Their names, in the order of the labels."""
+        ...
+
+    @property
+    def order(self) -> Order:
+        """How that order came about."""
+        ...
+
+    @property
+    def train_size(self) -> int:
+        """Images to train on."""
+        ...
+
+    @property
+    def val_size(self) -> int:
+        """Held-out images."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the data, such as folders without images."""
+        ...
+
+    @property
+    def split(self) -> Split | None:
+        """Which images `data.split` holds out, None where the data says it."""
+        ...
+
+    @property
+    def identity(self) -> Identity:
+        """What the images are known by when a run goes on; made when it is first asked for. CMT-501."""
+        ...
+
+    @property
+    def bad(self) -> list[Bad]:
+        """Images found unreadable so far, each once; what is left out of training and validation."""
+        ...
+
+    @property
+    def train_labels(self) -> Array:
         """[train_size] int32"""
         ...
 
@@ -118,41 +156,9 @@ class Source(Protocol):
         """
         ...
 
-    def pixels(self, images: np.ndarray) -> np.ndarray:
+    def pixels(self, images: Array) -> Array:
         """Images of a batch as a person sees them: uint8 [n, h, w, 3]."""
         ...
-
-
-def open_source(
-    data: str,
-    view: View,
-    *,
-    augment: AugmentGroup | None = None,
-    group: DataGroup | None = None,
-    split: Split | None = None,
-) -> Source:
-    """The source that `--data` names: "digits", or a folder of images, CIFAR's files or MindRecord. Raises CMT-5xx.
-
-    Without `augment` the source can only validate. `split` is what a run held out by `data.split`.
-    """
-    if data == "digits":
-        from runtime.data.digits import Digits
-
-        return Digits(view, augment, group)
-    from runtime.data.cifar import find_cifar, open_cifar
-    from runtime.data.folder import open_folder
-    from runtime.data.layout import no_folder
-    from runtime.data.mindrecord import find_records, open_records
-    from runtime.recipe.schema import DataGroup
-
-    root, group = Path(data), group if group is not None else DataGroup()
-    if not root.is_dir():
-        raise no_folder(root)
-    if cifar := find_cifar(root):
-        return open_cifar(cifar, view, augment, group)
-    if any(find_records(root, name) for name in (group.val_name, group.train_name)):
-        return open_records(root, view, augment, group, split)
-    return open_folder(root, view, augment, group, split)
 
 
 def require_classes(source: Source, classes: int) -> None:
@@ -163,35 +169,3 @@ def require_classes(source: Source, classes: int) -> None:
             f"the model has {classes} classes, the data {len(source.classes)} ({source.name})",
             hint=f"--set classes={len(source.classes)}",
         )
-
-
-class Renumbered:
-    """A source whose held-out labels are numbered as a model's logits; everything else is the source's own."""
-
-    def __init__(self, source: Source, logits: tuple[int, ...], classes: tuple[str, ...]):
-        import numpy as np
-
-        self._source, self._logits, self.classes = source, np.asarray(logits, np.int32), classes
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
-
-    def val(self, batch: int, shard: Shard = WHOLE) -> Iterator[Batch]:
-        for part in self._source.val(batch, shard):
-            yield replace(part, labels=self._logits[part.labels])
-
-
-def as_model_sees(source: Source, classes: int, names: Sequence[str] = ()) -> tuple[Source, tuple[str, ...]]:
-    """(the source with a model's class names and numbers, notes) for a model of `classes` logits; CMT-502, 511, 512.
-
-    `names` are the model's classes in order, if they are known: then the data's are found by name, and may be some
-    of them or in another order.
-    """
-    logits, known, note = match(classes, names, source.order, source.name)
-    notes = (note,) if note else ()
-    if logits != tuple(range(classes)) or known != source.classes:
-        renumbered: Any = Renumbered(source, logits, known)
-        source = renumbered
-        if len(logits) < classes:
-            notes = (*notes, f"the data has {len(logits)} of the model's {classes} classes")
-    return source, notes

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cmt_dsl.errors import CmtError
+from runtime.array import Array
 from runtime.atomic import write_atomically
 
 if TYPE_CHECKING:
-    from runtime.data.pictures import Content, Stored
+    from runtime.data.stored import Content, Stored
 
 SPLIT = "split.json"
 """The list in a run's directory."""
@@ -32,7 +33,7 @@ class Split:
     held_out: tuple[str, ...]
 
 
-def hold_out(names: Sequence[str], labels: np.ndarray, share: float, seed: int, where: str) -> Split:
+def hold_out(names: Sequence[str], labels: Array, share: float, seed: int, where: str) -> Split:
     """`share` of each class, at least one of two and never all; CMT-501 if no class has two images.
 
     Which are held out follows from a hash of seed and name: the same on every machine, and an image that is added
@@ -40,7 +41,8 @@ def hold_out(names: Sequence[str], labels: np.ndarray, share: float, seed: int, 
     """
     held: list[str] = []
     for label in range(int(labels.max(initial=-1)) + 1):
-        own = sorted((names[i] for i in np.flatnonzero(labels == label)), key=lambda name: _rank(name, seed))
+        of_class: list[str] = [names[int(i)] for i in np.flatnonzero(labels == label)]
+        own = sorted(of_class, key=lambda name: _rank(name, seed))
         count = min(max(round(len(own) * share), 1), len(own) - 1) if own else 0
         held += own[:count]
     if not held:
@@ -48,7 +50,7 @@ def hold_out(names: Sequence[str], labels: np.ndarray, share: float, seed: int, 
     return Split(share, seed, tuple(sorted(held)))
 
 
-def held_rows(names: Sequence[str], split: Split, where: str) -> np.ndarray:
+def held_rows(names: Sequence[str], split: Split, where: str) -> Array:
     """Whether each image is held out, [n] bool; CMT-501 for one on the list that is not there."""
     known = set(split.held_out)
     if missing := sorted(known - set(names)):
@@ -96,7 +98,7 @@ def _rank(name: str, seed: int) -> bytes:
 class Part:
     """Some images of a store, in its order."""
 
-    def __init__(self, stored: Stored, rows: np.ndarray):
+    def __init__(self, stored: Stored, rows: Array):
         self._stored, self._rows = stored, rows
         self.labels = stored.labels[rows]
 
@@ -106,7 +108,7 @@ class Part:
     def read(self, index: int) -> Content:
         return self._stored.read(int(self._rows[index]))
 
-    def contents(self, indices: np.ndarray) -> Iterator[Callable[[], Content]]:
+    def contents(self, indices: Array) -> Iterator[Callable[[], Content]]:
         return self._stored.contents(self._rows[indices])
 
     def identity(self, index: int) -> tuple[str, int]:

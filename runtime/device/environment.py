@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
 
@@ -46,7 +46,7 @@ def mindspore(scratch: str | Path | None = None) -> ModuleType:
 
 
 @contextlib.contextmanager
-def native_noise_to(log: str | Path) -> Iterator[None]:
+def native_noise_to(log: str | Path) -> Generator[None, None, None]:
     """Send what C++ code and MindSpore's loggers write to stderr into the file `log`; Python's own stderr stays.
 
     GLOG_logtostderr=0 is not enough: errors still reach the terminal. So file descriptor 2 is pointed at the
@@ -83,7 +83,7 @@ def native_noise_to(log: str | Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def temporary_log(verb: str) -> Iterator[Path]:
+def temporary_log(verb: str) -> Generator[Path, None, None]:
     """A place for mindspore.log where there is no run directory; removed unless something failed."""
     folder = Path(tempfile.mkdtemp(prefix=f"cmt-{verb}-"))
     yield folder / "mindspore.log"
@@ -91,7 +91,7 @@ def temporary_log(verb: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def native_errors(log: str | Path | None = None) -> Iterator[None]:
+def native_errors(log: str | Path | None = None) -> Generator[None, None, None]:
     """Turn what MindSpore raises (RuntimeError, ValueError, TypeError) into CMT-705; the traceback goes to the log."""
     try:
         yield

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -102,7 +102,7 @@ class Cache:
         return sorted(stem for stem in stems if re.fullmatch(NAME, stem))
 
     @contextlib.contextmanager
-    def locked(self, name: str, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    def locked(self, name: str, waiting: Callable[[], None] | None = None) -> Generator[None, None, None]:
         """Be the only process that changes a name's files; CMT-656 where that, or writing here, cannot be."""
         path = self.file(name, ".lock")
         with contextlib.ExitStack() as stack:

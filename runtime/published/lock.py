@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 from cmt_dsl.errors import CmtError
@@ -14,7 +14,7 @@ EVERY = 0.1  # seconds between two tries
 
 
 @contextlib.contextmanager
-def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+def locked(path: Path, waiting: Callable[[], None] | None = None) -> Generator[None, None, None]:
     """Hold the lock file `path`; while another process does, wait and call `waiting()` once, or without it CMT-656.
 
     The kernel's lock on an open file, so nothing stays behind a killed process. OSError where there can be none.

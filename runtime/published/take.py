@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -201,7 +201,7 @@ def _same_file(
 
 
 @contextlib.contextmanager
-def _speaking_of(what: Published, file: Path, shown: str) -> Iterator[None]:
+def _speaking_of(what: Published, file: Path, shown: str) -> Generator[None, None, None]:
     """Errors of reading `file` name where it is from, and what to do."""
     try:
         yield

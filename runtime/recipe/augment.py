@@ -18,7 +18,8 @@ class RandAugment(Group):
     """timm's `rand-m9-mstd0.5-inc1` is {ops: 2, prob: 0.5, magnitude: 9, std: 0.5, increasing: true}."""
 
     space: Literal["timm", "mindcv"] = Field(
-        "timm", description="whose operators and strengths: timm's 15, or MindCV's 14 as its code has them"
+        default="timm",
+        description="whose operators and strengths: timm's 15, or MindCV's 14 as its code has them",
     )
     ops: int = Field(
         ge=1, le=15, description="operators drawn for each image, with replacement, from the space"
@@ -38,7 +39,7 @@ class Jitter(Group):
     contrast: NotNegative = Field(description="factor uniform in max(0, 1 - c)..1 + c")
     saturation: NotNegative = Field(description="factor uniform in max(0, 1 - s)..1 + s")
     hue: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        0.0, description="turn of the colour circle, uniform in -h..h; 0.5 is half of it"
+        default=0.0, description="turn of the colour circle, uniform in -h..h; 0.5 is half of it"
     )
 
 
@@ -61,7 +62,7 @@ class Mix(Group):
     )
     mixup_prob: Probability = Field(description="probability that a batch is mixed, either way")
     switch_prob: Probability | None = Field(
-        None, description="probability of cutmix in a mixed batch; given if and only if both are on"
+        default=None, description="probability of cutmix in a mixed batch; given if and only if both are on"
     )
 
 
@@ -69,18 +70,22 @@ class AugmentGroup(Group):
     crop: Crop | None = Field(description="random resized crop; null: the whole image")
     flip: Annotated[float, Field(ge=0, le=1)] = Field(description="probability of a left-right flip")
     shift: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        0.0, description="largest shift / side, each axis, uniform"
+        default=0.0, description="largest shift / side, each axis, uniform"
     )
     rotate: Annotated[float, Field(ge=0, le=180)] = Field(
-        0.0, description="largest rotation in degrees, uniform"
+        default=0.0, description="largest rotation in degrees, uniform"
     )
     repeats: int = Field(
-        1,
+        default=1,
         ge=1,
         le=100,
         description="draws of each image in a row; an epoch then sees 1 / repeats of the images",
     )
-    randaugment: RandAugment | None = Field(None, description="random operators per image; null: none")
-    jitter: Jitter | None = Field(None, description="colour jitter per image, after RandAugment; null: none")
-    erase: Erase | None = Field(None, description="random erasing per image; null: none")
-    mix: Mix | None = Field(None, description="mixup and cutmix per batch; null: none")
+    randaugment: RandAugment | None = Field(
+        default=None, description="random operators per image; null: none"
+    )
+    jitter: Jitter | None = Field(
+        default=None, description="colour jitter per image, after RandAugment; null: none"
+    )
+    erase: Erase | None = Field(default=None, description="random erasing per image; null: none")
+    mix: Mix | None = Field(default=None, description="mixup and cutmix per batch; null: none")

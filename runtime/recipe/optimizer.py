@@ -12,10 +12,10 @@ from runtime.recipe.fields import Fraction, Group, NotNegative, Positive
 class OptimizerBase(Group):
     weight_decay: NotNegative = Field(description="adamw, lamb: decoupled, times the rate; sgd: L2")
     decay_norm_and_bias: bool | None = Field(
-        None, description="also decay norms and biases; null: as the profile says"
+        default=None, description="also decay norms and biases; null: as the profile says"
     )
     layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="learning rate of a layer / that of the layer above it; 1: the same for all"
+        default=1.0, description="learning rate of a layer / that of the layer above it; 1: the same for all"
     )
 
 
@@ -39,7 +39,7 @@ class LambGroup(Adaptive):
 class SgdGroup(OptimizerBase):
     name: Literal["sgd"]
     momentum: Fraction = Field(description="share of the velocity that a step keeps; 0: plain descent")
-    nesterov: bool = Field(False, description="look ahead along the velocity")
+    nesterov: bool = Field(default=False, description="look ahead along the velocity")
 
 
 OptimizerGroup = Annotated[AdamWGroup | LambGroup | SgdGroup, Field(discriminator="name")]

@@ -13,7 +13,8 @@ from cmt_dsl.spec.edit import either, from_value, merge, parse_override
 from cmt_dsl.spec.overridden import leaves
 from cmt_dsl.spec.tree import Map, Tree, place_of, plain
 from runtime.recipe.contradictions import above_peak, contradictions
-from runtime.recipe.mindcv import imported, is_mindcv
+from runtime.recipe.mindcv.read import imported
+from runtime.recipe.mindcv.reading import is_mindcv
 from runtime.recipe.paths import fields_called
 from runtime.recipe.schema import Recipe
 from runtime.recipe.switches import in_vain, switched_off

@@ -13,41 +13,43 @@ from runtime.recipe.optimizer import OptimizerGroup
 
 class ModelGroup(Group):
     name: str | None = Field(
-        None, description="the model it was published for, trained where the command names none"
+        default=None, description="the model it was published for, trained where the command names none"
     )
     drop_path: Fraction | None = Field(
-        None, description="stochastic depth of the last block; null: the model's own"
+        default=None, description="stochastic depth of the last block; null: the model's own"
     )
     set: dict[str, Any] = Field(default_factory=dict, description="edits of the model spec, by dotted path")
 
 
 class DataGroup(Group):
     workers: int | None = Field(
-        None, ge=1, description="decoding threads; null: one per processor, which is the most"
+        default=None, ge=1, description="decoding threads; null: one per processor, which is the most"
     )
     max_bad: int = Field(
-        0,
+        default=0,
         ge=0,
         description="images that may be unreadable: named, counted and left out; one more ends the run",
     )
     eval_crop: Annotated[float, Field(gt=0, le=1)] | None = Field(
-        None, description="side of the centre crop / side of the resized image; null: the model profile's"
+        default=None,
+        description="side of the centre crop / side of the resized image; null: the model profile's",
     )
-    train_name: Folder = Field("train", description="folder of the training images in DIR")
-    val_name: Folder = Field("val", description="folder of the held-out images in DIR")
+    train_name: Folder = Field(default="train", description="folder of the training images in DIR")
+    val_name: Folder = Field(default="val", description="folder of the held-out images in DIR")
     split: Annotated[float, Field(gt=0, lt=1)] | None = Field(
-        None, description="share of each class to hold out where DIR has no held-out images"
+        default=None, description="share of each class to hold out where DIR has no held-out images"
     )
     balance: bool = Field(
-        False, description="draw each class equally often: of a small one each image several times an epoch"
+        default=False,
+        description="draw each class equally often: of a small one each image several times an epoch",
     )
-    split_seed: int = Field(0, ge=0, lt=2**31, description="which images data.split holds out")
+    split_seed: int = Field(default=0, ge=0, lt=2**31, description="which images data.split holds out")
     classes: str | None = Field(
-        None,
+        default=None,
         description="'imagenet', or a file with the names of the classes in order; null: DIR/classes.txt",
     )
     class_order: Literal["text", "natural"] | None = Field(
-        None,
+        default=None,
         description="how class folders are sorted where no list is; natural: by the numbers in their names",
     )
 
@@ -65,7 +67,7 @@ class LossGroup(Group):
         ]
         | None
     ) = Field(
-        None,
+        default=None,
         description="factor of each class's loss: {name: weight}, others 1; auto: by how rare a class is; null: none",
     )
 
@@ -81,18 +83,19 @@ class ScheduleGroup(Group):
     lr: Positive | ScaledRate = Field(description="peak learning rate: a number, or {base, per}")
     warmup_epochs: NotNegative = Field(description="epochs of linear rise from warmup_lr; may be fractional")
     warmup_lr: NotNegative | None = Field(
-        None, description="learning rate of the first step; needed where there is a warm-up"
+        default=None, description="learning rate of the first step; needed where there is a warm-up"
     )
     min_lr: NotNegative = Field(description="learning rate at the end of the cosine")
     decay_epochs: Positive | None = Field(
-        None, description="length of the cosine in epochs; null: to the end"
+        default=None, description="length of the cosine in epochs; null: to the end"
     )
     cosine_from: Literal["warmup", "start"] = Field(
         description="epoch zero of the cosine: end of warm-up, or start"
     )
     by: Literal["step", "epoch"] = Field(description="the rate moves at every step, or once per epoch")
     may_end_early: bool = Field(
-        False, description="a run shorter than warm-up and cosine stops within them; false: it is an error"
+        default=False,
+        description="a run shorter than warm-up and cosine stops within them; false: it is an error",
     )
 
 
@@ -100,51 +103,60 @@ class Average(Group):
     """Exponential moving average of weights and running statistics, one step per update."""
 
     decay: Fraction = Field(description="share of the average that an update keeps")
-    warmup: bool = Field(False, description="after t updates the share is at most (1 + t) / (10 + t)")
+    warmup: bool = Field(default=False, description="after t updates the share is at most (1 + t) / (10 + t)")
 
 
 class TrainGroup(Group):
     epochs: int = Field(ge=1, le=100_000, description="passes over the training set")
     batch: int = Field(ge=1, description="images per step and device; an incomplete last batch is left out")
     accumulate: int = Field(
-        1, ge=1, le=10_000, description="batches per update; an incomplete last group is left out of an epoch"
+        default=1,
+        ge=1,
+        le=10_000,
+        description="batches per update; an incomplete last group is left out of an epoch",
     )
-    seed: int = Field(0, ge=0, lt=2**31, description="initial weights, order and augmentation")
-    clip_norm: Positive | None = Field(None, description="largest global gradient norm; null: no clipping")
-    ema: Average | None = Field(None, description="moving average of the weights; null: none")
+    seed: int = Field(default=0, ge=0, lt=2**31, description="initial weights, order and augmentation")
+    clip_norm: Positive | None = Field(
+        default=None, description="largest global gradient norm; null: no clipping"
+    )
+    ema: Average | None = Field(default=None, description="moving average of the weights; null: none")
     freeze: list[str] = Field(
         default_factory=list, description="parts that stay as they are, by path: stem, stages.0, head.conv"
     )
     freeze_norm: bool = Field(
-        False, description="all batch norms use, and keep, their running statistics; their weights train"
+        default=False,
+        description="all batch norms use, and keep, their running statistics; their weights train",
     )
     recompute: list[str] = Field(
         default_factory=list,
         description="stages or blocks whose activations are computed again for the backward pass",
     )
     init: str | None = Field(
-        None,
+        default=None,
         description="file, or pretrained:NAME, whose weights the run starts from, adapted; null: the seed's",
     )
-    init_weights: Literal["raw", "ema"] = Field("raw", description="which weights of that checkpoint")
+    init_weights: Literal["raw", "ema"] = Field(default="raw", description="which weights of that checkpoint")
     init_depth: bool = Field(
-        False, description="its stages may have other numbers of blocks: the last are left out, or start anew"
+        default=False,
+        description="its stages may have other numbers of blocks: the last are left out, or start anew",
     )
-    sink: int = Field(1, ge=1, le=10_000, description="batches handed to the device at once")
+    sink: int = Field(default=1, ge=1, le=10_000, description="batches handed to the device at once")
     val_every: int = Field(
-        1, ge=1, description="epochs between validations; the last epoch is always validated"
+        default=1, ge=1, description="epochs between validations; the last epoch is always validated"
     )
     save_every: int | None = Field(
-        None, ge=1, description="steps between checkpoints within an epoch; null: at the end of epochs alone"
+        default=None,
+        ge=1,
+        description="steps between checkpoints within an epoch; null: at the end of epochs alone",
     )
     keep: int = Field(
-        3,
+        default=3,
         ge=0,
         le=1000,
         description="best epochs by top-1 whose checkpoints are kept, as epoch-012.safetensors",
     )
     log_every: int = Field(
-        10, ge=1, description="steps between readings of the loss (each waits for the device)"
+        default=10, ge=1, description="steps between readings of the loss (each waits for the device)"
     )
 
 
@@ -178,21 +190,23 @@ def _no_gpu(value: object) -> object:
 
 class DeviceGroup(Group):
     target: Annotated[Literal["auto", "CPU", "Ascend"], BeforeValidator(_no_gpu)] = Field(
-        "auto", description="auto: what this MindSpore is built for"
+        default="auto", description="auto: what this MindSpore is built for"
     )
     mode: Literal["graph", "pynative"] = Field(
-        "graph", description="pynative runs step by step, for debugging"
+        default="graph", description="pynative runs step by step, for debugging"
     )
     jit_level: Literal["O0", "O1", "O2"] | None = Field(
-        None, description="MindSpore's compilation level; null: its own"
+        default=None, description="MindSpore's compilation level; null: its own"
     )
     amp: Literal["O0", "O2", "O3"] = Field(
-        "O0", description="O0 float32; O2 amp_dtype but for norms; O3 amp_dtype"
+        default="O0", description="O0 float32; O2 amp_dtype but for norms; O3 amp_dtype"
     )
     amp_dtype: Literal["float16", "bfloat16"] = Field(
-        "float16", description="what amp O2 and O3 compute in; bfloat16 does not run on the CPU"
+        default="float16", description="what amp O2 and O3 compute in; bfloat16 does not run on the CPU"
     )
-    loss_scale: LossScale | None = Field(None, description="{initial, window} or {fixed}; float16 needs one")
+    loss_scale: LossScale | None = Field(
+        default=None, description="{initial, window} or {fixed}; float16 needs one"
+    )
 
 
 class Recipe(Group):

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from runtime.recipe.mindcv import Imported, Setting, steps
+from runtime.recipe.mindcv.reading import Imported, Setting, steps
 from runtime.recipe.schema import Recipe
 
 WORD = re.compile(r"[A-Za-z]\w*\Z")

@@ -21,7 +21,7 @@ _FACTS = (
 
 
 def classes_page(found: Mapping[str, Any]) -> str:
-    """The page as HTML text, of what `runtime.training.validate.validate` found."""
+    """The page as HTML text, of what `runtime.infer.validate.validate` found."""
     css = "\n".join([template("theme.css"), own("report.css"), own("tables.css")])
     js = program(template("theme.js"), *(own(name) for name in _SCRIPTS))
     confusion = np.asarray(found["confusion"], np.int64)

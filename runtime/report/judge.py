@@ -10,9 +10,14 @@ from typing import Any
 import numpy as np
 
 from cmt_dsl.errors import CmtError
+from cmt_dsl.ir import Program
+from runtime.array import Array
 from runtime.checkpoint.file import Checkpoint
+from runtime.checkpoint.load import restore
 from runtime.data.held_out import Asked, held_out
 from runtime.data.source import Source
+from runtime.infer.backend import Backend, loaded
+from runtime.infer.metrics import count, softmax
 from runtime.report.predictions import Predictions, Shown, read_predictions, write_predictions
 from runtime.report.thumbnail import data_url
 from runtime.run.directory import BEST, LAST
@@ -25,7 +30,7 @@ def predictions_of(
     folder: Path,
     data: str,
     *,
-    backend: str = "mindspore",
+    by: Backend,
     asked: Asked | None = None,
     progress: Callable[[int, int], object] | None = None,
 ) -> tuple[Predictions, bool]:
@@ -33,9 +38,6 @@ def predictions_of(
 
     They are evaluated where `predictions.json` is not of this checkpoint, these weights and `data`, then kept. `progress` is told how many of how many images are done. CMT-831 for a run without a checkpoint.
     """
-    from runtime.checkpoint.compute import computer
-    from runtime.checkpoint.load import restore
-
     path = next((folder / name for name in (BEST, LAST) if (folder / name).exists()), None)
     if path is None:
         hint = f"cmt train … --out {folder} writes one at the end of each epoch"
@@ -51,9 +53,11 @@ def predictions_of(
     if known is not None and {key: known.facts.get(key) for key in facts} == facts:
         return known, True
     batch = min(recipe.train.batch if recipe else 32, source.val_size)
-    compute = computer(graph, checkpoint.weights(which), (), backend)
-    found = judge(lambda images: compute(images)[0], source, batch, progress)
-    found = Predictions({**facts, **found.facts, "backend": backend}, found.classes, found.rows, found.shown)
+    with by.session("report"):
+        program = Program.of(graph, checkpoint.weights(which))
+        compute = loaded(by, program, batch=batch, batches=-(-source.val_size // batch))
+        found = judge(lambda images: compute(images)[0], source, batch, progress)
+    found = Predictions({**facts, **found.facts, "backend": by.name}, found.classes, found.rows, found.shown)
     write_predictions(folder, found)
     return found, False
 
@@ -65,7 +69,7 @@ def better_weights(checkpoint: Checkpoint) -> str:
 
 
 def judge(
-    logits_of: Callable[[np.ndarray], np.ndarray],
+    logits_of: Callable[[Array], Array],
     source: Source,
     batch: int,
     progress: Callable[[int, int], object] | None = None,
@@ -74,8 +78,6 @@ def judge(
 
     Images are kept only while they may be shown, so that memory does not grow with the data.
     """
-    from runtime.training.evaluate import count
-
     rows: list[tuple[int, int, float, float]] = []
     hardest: list[tuple[float, int, Any]] = []  # a heap: the easiest of them first
     samples: list[tuple[int, Any]] = []
@@ -113,12 +115,6 @@ def judge(
     )
     facts = {"top1": hits / len(rows), "bad_images": len(source.bad)}
     return Predictions(facts, tuple(source.classes), tuple(rows), shown)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Probabilities of [n, classes] logits."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def _known(folder: Path) -> Predictions | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import io
 
-import numpy as np
+from runtime.array import Array
 
 LOSSLESS = 48  # pixels of the longer side up to which PNG is small
 
 
-def data_url(pixels: np.ndarray, longest: int) -> str:
+def data_url(pixels: Array, longest: int) -> str:
     """uint8 [h, w, 3], made smaller if a side is above `longest`, as PNG up to LOSSLESS pixels, else as JPEG."""
     from PIL import Image
     from PIL.Image import Resampling

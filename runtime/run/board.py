@@ -21,7 +21,7 @@ class Board:
 
     def __init__(self, folder: Path, step: int = 0):
         from tensorboardX.event_file_writer import EventsWriter
-        from tensorboardX.proto.event_pb2 import SessionLog
+        from tensorboardX.proto.event_pb2 import SessionLog  # pyright: ignore[reportAttributeAccessIssue]
 
         self._folder = folder / TB
         own = (
@@ -37,7 +37,7 @@ class Board:
 
     def write(self, step: int, scalars: Mapping[str, object]) -> None:
         """The numbers among `scalars`; the rest has no place on a chart. CMT-606 if the disk does not take them."""
-        from tensorboardX.proto.summary_pb2 import Summary
+        from tensorboardX.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
 
         numbers = {
             tag: float(value)
@@ -48,7 +48,7 @@ class Board:
         self._add(step, summary=Summary(value=values))
 
     def _add(self, step: int, **content: Any) -> None:
-        from tensorboardX.proto.event_pb2 import Event
+        from tensorboardX.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]
 
         try:
             self._writer.write_event(Event(wall_time=time.time(), step=step, **content))

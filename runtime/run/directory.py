@@ -9,9 +9,8 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,10 @@ from runtime.atomic import link_atomically, remove_leftovers
 from runtime.checkpoint.file import Checkpoint, save_arrays, save_checkpoint
 from runtime.data.splitting import SPLIT
 from runtime.run.board import TB, Board
-from runtime.run.pace import Pace, peak_memory
+from runtime.run.pace import Pace, process_memory
 from runtime.run.record import METRICS, PREDICTIONS, STATES, SUMMARY, write_summary
 from runtime.sharing import command
+from runtime.versions import versions
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 LOG, OPTIMIZER, MODEL = "mindspore.log", "last.optimizer.safetensors", "model.py"
@@ -63,39 +63,36 @@ def open_run(folder: str | Path, overwrite: bool) -> Path:
     return folder
 
 
-def versions() -> dict[str, str]:
-    """Of everything that numbers depend on."""
-    found = {"python": platform.python_version()}
-    for package in ("cmt-dsl", "mindspore", "numpy"):
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            found[package] = "checkout" if package == "cmt-dsl" else "missing"
-    return found
-
-
 class Metrics:
     """metrics.jsonl: one record a line, each flushed as it is written; the first is {"event": "meta", …}.
 
     A resumed run adds {"event": "resumed", …}, with the same fields. What is written also goes to TensorBoard's event
-    files, and at epochs and at the end to summary.json. Without a folder nothing is written.
+    files, and at epochs and at the end to summary.json. Without a folder nothing is written. `memory` tells the most bytes
+    held so far.
     """
 
-    def __init__(self, folder: Path | None, event: str = "meta", **meta: Any):
+    def __init__(
+        self,
+        folder: Path | None,
+        event: str = "meta",
+        memory: Callable[[], int] = process_memory,
+        **meta: Any,
+    ):
         self._folder = folder
-        self._device = str(meta.get("device", "CPU"))
+        self._memory = memory
         self._board = Board(folder, int(meta.get("step", 0))) if folder is not None else None
         self.pace, self._scale = Pace(), None
         self.write(event, versions=versions(), machine=platform.machine(), command=command(sys.argv), **meta)
 
-    def steps(self, step: int, count: int, losses: Sequence[float], lr: float, cell: Any) -> None:
-        """`count` steps up to `step` were read: `losses` of those that counted. `cell` may carry a loss scale."""
+    def steps(
+        self, step: int, count: int, losses: Sequence[float], lr: float, scale: float | None = None
+    ) -> None:
+        """`count` steps up to `step` were read: `losses` of those that counted, at a loss `scale` if there is one."""
         self.pace.window(count)
         if self._board is None:
             return
         if losses:
             self._board.write(step, {"train/loss": sum(losses) / len(losses)})
-        scale = float(cell.scale.asnumpy()) if hasattr(cell, "scale") else None
         self._scale = scale
         self._board.write(step, {"train/lr": lr, "train/loss_scale": scale})
 
@@ -106,10 +103,10 @@ class Metrics:
         path = self._folder / METRICS
         speed: dict[str, Any] = {}
         if event == "epoch" or event in STATES:
-            speed = {"ms_per_step": self.pace.ms_per_step, "peak_memory": peak_memory(self._device)}
+            speed = {"ms_per_step": self.pace.ms_per_step, "peak_memory": self._memory()}
         if event == "epoch" and self._scale is not None:
             values["loss_scale"] = self._scale
-        record = {"event": event, "time": round(time.time(), 3), **values, **speed}
+        record: dict[str, Any] = {"event": event, "time": round(time.time(), 3), **values, **speed}
         record = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
         try:
             with path.open("a", encoding="utf-8") as file:
@@ -127,7 +124,7 @@ class Metrics:
             write_summary(self._folder)
 
 
-class Keeper:
+class CheckpointFiles:
     """Writes last.safetensors, its optimiser state, best.safetensors when top-1 (raw or averaged) rises, and the `keep`
     best epochs.
 

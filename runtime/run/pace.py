@@ -34,13 +34,9 @@ class Pace:
         return round(statistics.median(self._found), 2) if self._found else None
 
 
-def peak_memory(device: str) -> int:
-    """Bytes: on Ascend and GPU of MindSpore's memory pool, on the CPU of the whole process."""
-    import resource
+def process_memory() -> int:
+    """Bytes that this process has held at most."""
+    import resource  # not on every system
 
-    if device != "CPU":
-        import mindspore as ms
-
-        return int(ms.runtime.max_memory_allocated())
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -28,7 +28,7 @@ def modules_after(code: str) -> set[str]:
     "code",
     [
         "import cmt_dsl",
-        "import cmt_dsl.lower.names, cmt_dsl.draw, cmt_dsl.spec, cmt_dsl.ops; cmt_dsl.ops.registry()",
+        "import cmt_dsl.weights.names, cmt_dsl.draw, cmt_dsl.spec, cmt_dsl.ops; cmt_dsl.ops.registry()",
         "import cmt_dsl; g = cmt_dsl.build(cmt_dsl.load('cmt_b')); cmt_dsl.cost(g); g.fingerprint; g.params",
         COMMAND.format(args=["check", "cmt_b"]),
         COMMAND.format(args=["cost", "cmt_b"]),
@@ -53,8 +53,8 @@ def test_writing_source_needs_no_mindspore(tmp_path: Path) -> None:
 
 def test_foreign_weights_need_no_framework(tmp_path: Path) -> None:
     file = ROOT / "tests/runtime/checkpoint/data/run.pth"
-    read = f"from pathlib import Path; from runtime.checkpoint.foreign import read_foreign; read_foreign(Path({str(file)!r}))"
-    imports = "import runtime.checkpoint.convert, runtime.checkpoint.adapt, runtime.checkpoint.mindfile, runtime.cli.weights"
+    read = f"from pathlib import Path; from runtime.checkpoint.formats.foreign import read_foreign; read_foreign(Path({str(file)!r}))"
+    imports = "import runtime.checkpoint.convert, runtime.checkpoint.change.adapt, runtime.checkpoint.formats.mindfile, runtime.cli.weights"
     assert modules_after(f"{read}\n{imports}") & {"mindspore", "torch", "onnx", "google"} == set()
 
 

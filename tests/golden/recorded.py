@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cmt_dsl import Graph, build, load
-from cmt_dsl.lower.names import foreign_names
+from cmt_dsl.weights.names import foreign_names
 
 DATA = Path(__file__).parent / "data"
 STATISTICS = {"running_var", "moving_variance", "running_mean", "moving_mean", "num_batches_tracked"}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cmt_dsl.lower import numpy as reference
-from cmt_dsl.lower.names import foreign_names
+from cmt_dsl.weights.names import foreign_names
 from tests.golden.recorded import MODELS, Recorded
 
 OFFICIAL = [name for name in MODELS if name.startswith("official")]
@@ -106,7 +106,7 @@ def test_training_loss_and_gradients(name: str, mode: str) -> None:
     from mindspore import nn
 
     from cmt_dsl import to_cell
-    from cmt_dsl.lower.weights import canonical_names
+    from cmt_dsl.lower.mindspore.names import canonical_names
 
     set_mode(mode)
     run = recorded(name)

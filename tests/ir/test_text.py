@@ -9,7 +9,6 @@ from cmt_dsl.errors import CmtError
 from cmt_dsl.ir import cut, parsed, whole_text
 from cmt_dsl.ops import make, registry
 from cmt_dsl.spec import names
-from tests.ops.single import NO_SAMPLES
 
 SMALL = """\
 graph small
@@ -46,12 +45,12 @@ def test_a_small_one_by_hand_with_comments() -> None:
     )
 
 
-@pytest.mark.parametrize("kind", [kind for kind in registry() if kind not in NO_SAMPLES])
+@pytest.mark.parametrize("kind", registry())
 def test_every_operator_with_its_attributes(kind: str) -> None:
     from cmt_dsl.ir import Node
     from cmt_dsl.ir.text import line
 
-    for op, shapes in registry()[kind].samples():  # type: ignore[attr-defined]
+    for op, shapes in registry()[kind].samples():
         written = line(
             Node("a", op, tuple("bcdef"[: len(shapes)]), op.infer(*map(type_of, shapes))), whole=True
         )

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from cmt_dsl import CmtError, Graph, build, load, run, to_cell
-from cmt_dsl.lower import weights as naming
-from cmt_dsl.lower.weights import TAKEN
+from cmt_dsl.lower.mindspore.cell import read, write
+from cmt_dsl.lower.mindspore.names import TAKEN, canonical_names
+from cmt_dsl.weights.initial import initial
 from tests.tiny import graph_of
 
 pytestmark = pytest.mark.mindspore
@@ -25,7 +26,7 @@ def ti() -> tuple[Graph, Any]:
 def test_parameters_are_the_paths_and_nothing_else(ti: tuple[Graph, Any]) -> None:
     graph, cell = ti
     found = {name: p for name, p in cell.parameters_dict().items() if name.rsplit(".", 1)[-1] not in EXTRA}
-    names = naming.canonical_names(graph)
+    names = canonical_names(graph)
     assert found.keys() == names.keys()
     shapes = {info.path: info.shape for info in graph.params}
     trainable = {info.path for info in graph.params if info.trainable}
@@ -51,8 +52,8 @@ def test_rates_are_data_and_rise_linearly(ti: tuple[Graph, Any]) -> None:
 
 def test_weights_read_back_as_written(ti: tuple[Graph, Any]) -> None:
     graph, cell = ti
-    expected = naming.initial(graph, 3)
-    found = naming.read(cell, graph)
+    expected = initial(graph, 3)
+    found = read(cell, graph)
     assert found.keys() == expected.keys()
     for path, value in expected.items():
         np.testing.assert_array_equal(found[path], value)
@@ -60,17 +61,17 @@ def test_weights_read_back_as_written(ti: tuple[Graph, Any]) -> None:
 
 def test_writing_is_strict_and_changes_nothing_when_refused(ti: tuple[Graph, Any]) -> None:
     graph, cell = ti
-    before = naming.read(cell, graph)
-    other = naming.initial(graph, 99)
+    before = read(cell, graph)
+    other = initial(graph, 99)
     for wrong in (
         {k: v for k, v in other.items() if k != "head.fc.bias"},
         {**other, "head.fc.extra": other["head.fc.bias"]},
         {**other, "head.fc.bias": np.zeros(7, np.float32)},
     ):
         with pytest.raises(CmtError) as caught:
-            naming.write(cell, graph, wrong)
+            write(cell, graph, wrong)
         assert caught.value.code == "CMT-402"
-    after = naming.read(cell, graph)
+    after = read(cell, graph)
     assert all((after[path] == before[path]).all() for path in before)
 
 
@@ -100,7 +101,7 @@ def test_odd_node_names_compile_and_keep_their_paths() -> None:
     cell = to_cell(graph)
     cell.set_train(False)
     images = np.random.default_rng(0).standard_normal((2, 3, 8, 8)).astype(np.float32)
-    weights = naming.read(cell, graph)
+    weights = read(cell, graph)
     assert weights.keys() == {info.path for info in graph.params}
     assert "stages.0.blocks.0.training.weight" in weights
     np.testing.assert_allclose(cell(ms.Tensor(images)).asnumpy(), run(graph, weights, images), atol=1e-4)
@@ -109,9 +110,7 @@ def test_odd_node_names_compile_and_keep_their_paths() -> None:
 def test_one_model_does_not_disturb_another() -> None:
     graph = build(load("cmt_nano"))
     first, second = to_cell(graph, seed=1), to_cell(graph, seed=2)
-    for path, value in naming.initial(graph, 1).items():
-        np.testing.assert_array_equal(naming.read(first, graph)[path], value)
+    for path, value in initial(graph, 1).items():
+        np.testing.assert_array_equal(read(first, graph)[path], value)
         break
-    assert (
-        naming.read(second, graph)["stem.conv1.weight"] != naming.read(first, graph)["stem.conv1.weight"]
-    ).any()
+    assert (read(second, graph)["stem.conv1.weight"] != read(first, graph)["stem.conv1.weight"]).any()

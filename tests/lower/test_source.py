@@ -9,7 +9,7 @@ import pytest
 
 from cmt_dsl import Graph, build, load, load_text, source
 from cmt_dsl.errors import CmtError
-from cmt_dsl.lower.weights import TAKEN, attribute, canonical_names
+from cmt_dsl.lower.mindspore.names import TAKEN, attribute, canonical_names
 from tests.tiny import HEAD, MODELS, graph_of
 
 

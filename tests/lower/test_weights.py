@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from cmt_dsl import CmtError, Graph, build, load
-from cmt_dsl.lower import weights as naming
-from cmt_dsl.lower.names import foreign_names, name_map
+from cmt_dsl.ir import require_fit
+from cmt_dsl.lower.mindspore.names import canonical_names
+from cmt_dsl.weights.initial import initial
+from cmt_dsl.weights.names import foreign_names, name_map
 from tests.tiny import MODELS, PROFILES
 
 
@@ -22,14 +24,14 @@ def nano() -> Graph:
 @pytest.mark.parametrize("model", MODELS)
 def test_names_are_complete_both_ways(model: str, profile: str) -> None:
     graph = build(load(model, set={"profile": profile}))
-    names = naming.canonical_names(graph)
+    names = canonical_names(graph)
     paths = [info.path for info in graph.params]
     assert sorted(names.values()) == sorted(paths)
     assert len(names) == len(paths)
 
 
 def test_mindspore_says_gamma_and_moving_mean(nano: Graph) -> None:
-    names = {path: name for name, path in naming.canonical_names(nano).items()}
+    names = {path: name for name, path in canonical_names(nano).items()}
     assert names["stem.norm1.running_var"] == "stem.norm1.moving_variance"
     assert names["stages.0.blocks.0.norm1.weight"] == "stages.0.blocks.0.norm1.gamma"
     assert names["stages.0.blocks.0.attn.q.weight"] == "stages.0.blocks.0.attn.q.weight"
@@ -37,8 +39,8 @@ def test_mindspore_says_gamma_and_moving_mean(nano: Graph) -> None:
 
 
 def test_start_depends_on_seed_and_path_alone(nano: Graph) -> None:
-    one, same, other = naming.initial(nano, 1), naming.initial(nano, 1), naming.initial(nano, 2)
-    deeper = naming.initial(build(load("cmt_nano", set={"stages.0.depth": 3})), 1)
+    one, same, other = initial(nano, 1), initial(nano, 1), initial(nano, 2)
+    deeper = initial(build(load("cmt_nano", set={"stages.0.depth": 3})), 1)
     for path, value in one.items():
         np.testing.assert_array_equal(value, same[path])
         np.testing.assert_array_equal(value, deeper[path])
@@ -48,7 +50,7 @@ def test_start_depends_on_seed_and_path_alone(nano: Graph) -> None:
 
 
 def test_start_has_the_spread_it_should() -> None:
-    start = naming.initial(build(load("cmt_ti")), 0)
+    start = initial(build(load("cmt_ti")), 0)
     assert start["stages.3.blocks.0.ffn.expand.weight"].std() == pytest.approx((2 / 1324) ** 0.5, rel=0.02)
     # torch.nn.init.kaiming_normal_ and MindSpore's HeNormal (both run) take 368 * 9 for [368, 1, 3, 3]: 0.0246
     assert start["stages.3.blocks.0.lpu.conv.weight"].std() == pytest.approx((2 / 3312) ** 0.5, rel=0.05)
@@ -69,9 +71,9 @@ def broken(weights: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("what", ["missing stem.conv1.weight", "unexpected more.weight", "stem.conv1.weight has shape (3, 3)", "and 14 more"])  # fmt: skip
 def test_weights_that_do_not_fit_are_named(nano: Graph, what: str) -> None:
-    wrong = broken(naming.initial(nano, 0))[what]
+    wrong = broken(initial(nano, 0))[what]
     with pytest.raises(CmtError) as caught:
-        naming.check(nano, wrong)
+        require_fit(nano, wrong)
     assert caught.value.code == "CMT-402"
     assert what in str(caught.value)
 
@@ -79,7 +81,7 @@ def test_weights_that_do_not_fit_are_named(nano: Graph, what: str) -> None:
 def test_the_numpy_reference_is_strict_too(nano: Graph) -> None:
     from cmt_dsl import run
 
-    weights = naming.initial(nano, 0)
+    weights = initial(nano, 0)
     weights.pop("head.fc.bias")
     with pytest.raises(CmtError, match=r"head\.fc\.bias") as caught:
         run(nano, weights, np.zeros((1, 3, 32, 32), np.float32))
@@ -91,7 +93,7 @@ def test_images_that_do_not_fit(nano: Graph, shape: tuple[int, ...]) -> None:
     from cmt_dsl import run
 
     with pytest.raises(CmtError) as caught:
-        run(nano, naming.initial(nano, 0), np.zeros(shape, np.float32))
+        run(nano, initial(nano, 0), np.zeros(shape, np.float32))
     assert caught.value.code == "CMT-403"
     assert "[n, 3, 32, 32]" in str(caught.value)
 
@@ -113,7 +115,7 @@ def test_foreign_names_do_not_meet() -> None:
 
 @pytest.mark.parametrize("kind", ["i4", "?", "c8", "u1"])
 def test_what_is_no_real_number_is_refused(nano: Graph, kind: str) -> None:
-    weights = dict(naming.initial(nano, 0))
+    weights = dict(initial(nano, 0))
     weights["stem.conv1.bias"] = weights["stem.conv1.bias"].astype(kind)
     with pytest.raises(CmtError, match=r"stem\.conv1\.bias has type"):
-        naming.check(nano, weights)
+        require_fit(nano, weights)

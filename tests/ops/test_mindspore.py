@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from cmt_dsl import build, load, load_text, run, to_cell
-from cmt_dsl.lower import weights as naming
+from cmt_dsl.lower.mindspore.cell import read
+from cmt_dsl.lower.mindspore.names import canonical_names
+from cmt_dsl.weights.initial import initial
 from tests.ops.single import Sample, samples
 from tests.tiny import model_of
 
@@ -95,7 +97,7 @@ def gradients() -> dict[str, dict[str, np.ndarray]]:
     return {
         s.name: {
             path: by_name[f"parts.{i}.{name}"]
-            for name, path in naming.canonical_names(s.graph(BATCH)).items()
+            for name, path in canonical_names(s.graph(BATCH)).items()
             if path not in STATISTICS
         }
         for i, s in enumerate(SMOOTH)
@@ -141,7 +143,7 @@ def test_whole_models(model: str, mode: str) -> None:
 
     graph = build(load(model))
     random = np.random.default_rng(0)
-    weights = naming.initial(graph, 0)
+    weights = initial(graph, 0)
     for info in graph.params:  # nothing may hide behind a zero bias or a variance of one
         if info.init in ("zeros", "ones"):
             shift = 1.0 if info.init == "ones" else 0.0
@@ -185,14 +187,14 @@ def test_batch_norm_moves_its_statistics_in_training_alone() -> None:
     graph = build(load_text(model_of("one: {op: batch_norm, eps: 1.0e-5, momentum: 0.1}")))
     cell = to_cell(graph)
     x = np.random.default_rng(0).standard_normal((4, 3, 8, 8)).astype(np.float32) + 2
-    before = naming.read(cell, graph)
+    before = read(cell, graph)
     cell.set_train(False)
     cell(ms.Tensor(x))
-    for path, value in naming.read(cell, graph).items():
+    for path, value in read(cell, graph).items():
         np.testing.assert_array_equal(value, before[path])
     cell.set_train(True)
     cell(ms.Tensor(x))
-    after = naming.read(cell, graph)
+    after = read(cell, graph)
     path = "stages.0.blocks.0.one.running_"
     np.testing.assert_allclose(after[path + "mean"], 0.1 * x.mean((0, 2, 3)), rtol=1e-4)
     unbiased = x.var((0, 2, 3), ddof=1)

@@ -12,7 +12,7 @@ import pytest
 from cmt_dsl import CmtError, Model, build, load
 from cmt_dsl.errors import CODES
 from cmt_dsl.spec import load_document, names
-from cmt_dsl.spec.dump import resolved_data
+from cmt_dsl.spec.model import resolved_data
 from cmt_dsl.spec.tree import plain
 from runtime.codes import RUNTIME_CODES
 from runtime.recipe.paths import recipe_paths

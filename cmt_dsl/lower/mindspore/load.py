@@ -16,10 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from cmt_dsl.ir import Array, Graph, Node
-from cmt_dsl.lower import weights as naming
+from cmt_dsl.ir import Array, Graph, Node, require_fit
+from cmt_dsl.lower.mindspore.cell import write
+from cmt_dsl.lower.mindspore.names import mindspore_name
 from cmt_dsl.lower.mindspore.process import prepare, quiet_exit
 from cmt_dsl.lower.mindspore.source import part_of, source
+from cmt_dsl.weights.initial import initial
 
 
 def to_cell(
@@ -43,12 +45,12 @@ def to_cell(
     quiet_exit(module.ms)
     cell = module.Model()
     if weights is not None:
-        naming.check(graph, weights)
-    start = weights if weights is not None else naming.initial(graph, seed)
+        require_fit(graph, weights)
+    start = weights if weights is not None else initial(graph, seed)
     if outputs:  # what comes after them is not there, nor are its weights
         graph = part_of(graph, outputs)
         start = {info.path: start[info.path] for info in graph.params}
-    naming.write(cell, graph, start)
+    write(cell, graph, start)
     set_randomness(cell, graph, seed)
     return cell
 
@@ -59,10 +61,10 @@ def set_randomness(cell: Any, graph: Graph, seed: int = 0) -> None:
 
     parameters = cell.parameters_dict()
     for node in _random(graph):
-        if (name := naming.mindspore_name(node, "rate")) in parameters:
+        if (name := mindspore_name(node, "rate")) in parameters:
             rate: float = getattr(node.op, "rate")  # noqa: B009
             parameters[name].set_data(Tensor(np.float32(rate)))
-        if (name := naming.mindspore_name(node, "noise.key")) in parameters:
+        if (name := mindspore_name(node, "noise.key")) in parameters:
             random: Any = np.random.default_rng([seed, zlib.crc32(node.path.encode())])
             key = random.integers(1, 23143, (2, 2)).astype(np.int32)
             parameters[name].set_data(Tensor(key))
@@ -74,7 +76,7 @@ def set_random_step(cell: Any, graph: Graph, step: int) -> None:
 
     parameters = cell.parameters_dict()
     for node in _random(graph):
-        if (name := naming.mindspore_name(node, "noise.step")) in parameters:
+        if (name := mindspore_name(node, "noise.step")) in parameters:
             parameters[name].set_data(Tensor(np.int32(step)))
 
 

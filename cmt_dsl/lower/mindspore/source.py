@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from cmt_dsl.errors import CmtError
 from cmt_dsl.ir import ROOT, Emitter, Graph, Node, Scope, TensorType, above, cut
+from cmt_dsl.lower.mindspore.names import attribute
 from cmt_dsl.lower.mindspore.support import with_support
-from cmt_dsl.lower.weights import attribute
 
 
 def source(graph: Graph, outputs: Sequence[str] = ()) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from cmt_dsl import build, load, load_text
 from cmt_dsl.errors import CmtError
-from cmt_dsl.lower.weights import initial
+from cmt_dsl.weights.initial import initial
 from runtime.checkpoint.file import Checkpoint, load_checkpoint, save_checkpoint
 from tests.tiny import model_of
 

@@ -11,11 +11,11 @@ from PIL import Image
 
 from cmt_dsl import Graph, build, features, load, load_text, pyramid, run
 from cmt_dsl.errors import CmtError
-from cmt_dsl.lower.weights import initial
-from runtime.checkpoint.adapt import adapt, grids, position_bias
+from cmt_dsl.weights.initial import initial
+from runtime.checkpoint.change.adapt import adapt, grids, position_bias
+from runtime.checkpoint.change.resample import bicubic
 from runtime.checkpoint.convert import write_weights
 from runtime.checkpoint.load import Imported, load_weights
-from runtime.checkpoint.resample import bicubic
 from tests.cli.cmt import cmt
 from tests.golden.recorded import Recorded
 from tests.runtime.checkpoint.samples import SMALL
@@ -213,9 +213,9 @@ class Training:
         """Losses of the steps, and the weights after them."""
         import mindspore as ms
 
-        from cmt_dsl.lower.weights import read, write
-        from runtime.data.digits import Digits
+        from cmt_dsl.lower.mindspore.cell import read, write
         from runtime.data.source import View
+        from runtime.data.stores.digits import Digits
         from runtime.recipe.read import load_recipe
 
         for name, parameter in self.adam.parameters_dict().items():

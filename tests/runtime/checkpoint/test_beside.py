@@ -10,13 +10,13 @@ from safetensors.numpy import save_file
 
 from cmt_dsl import build, load
 from cmt_dsl.errors import CmtError
-from cmt_dsl.lower.weights import initial
+from cmt_dsl.weights.initial import initial
+from runtime.checkpoint.formats.mindfile import write_mindspore
+from runtime.checkpoint.formats.torchwrite import write_torch
 from runtime.checkpoint.load import Imported, load_weights
-from runtime.checkpoint.mindfile import write_mindspore
 from runtime.checkpoint.recognise import names_of
-from runtime.checkpoint.torchwrite import write_torch
 from runtime.recipe.read import load_recipe
-from runtime.training.finetune import starting_point
+from runtime.train.start import starting_point
 from tests.cli.cmt import cmt
 
 MODEL = load("cmt_nano")

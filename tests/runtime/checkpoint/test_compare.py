@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cmt_dsl import build, load_text
 from cmt_dsl.errors import CmtError
 from cmt_dsl.lower.numpy import run
-from runtime.checkpoint.average import average_checkpoints
+from runtime.checkpoint.change.average import average_checkpoints
 from runtime.checkpoint.compare import compare, diff_checkpoints
 from runtime.checkpoint.file import load_checkpoint, save_checkpoint
 from runtime.checkpoint.load import restore

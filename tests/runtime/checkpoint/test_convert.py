@@ -10,15 +10,15 @@ import pytest
 
 from cmt_dsl import build, load, run
 from cmt_dsl.errors import CmtError
-from cmt_dsl.lower.weights import initial
+from cmt_dsl.weights.initial import initial
+from runtime.checkpoint.change.crossing import to_profile
 from runtime.checkpoint.convert import write_weights
-from runtime.checkpoint.crossing import to_profile
 from runtime.checkpoint.file import load_checkpoint
-from runtime.checkpoint.foreign import read_foreign
+from runtime.checkpoint.formats.foreign import read_foreign
+from runtime.checkpoint.formats.mindfile import read_mindspore, write_mindspore
+from runtime.checkpoint.formats.torchwrite import write_torch
 from runtime.checkpoint.load import Imported, load_weights
-from runtime.checkpoint.mindfile import read_mindspore, write_mindspore
 from runtime.checkpoint.recognise import names_of, recognise
-from runtime.checkpoint.torchwrite import write_torch
 from tests.cli.cmt import cmt
 from tests.golden.recorded import MODELS, Recorded, weight
 

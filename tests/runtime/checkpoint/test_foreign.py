@@ -10,7 +10,7 @@ import pytest
 
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import save_arrays
-from runtime.checkpoint.foreign import read_foreign
+from runtime.checkpoint.formats.foreign import read_foreign
 from runtime.checkpoint.load import load_weights
 
 

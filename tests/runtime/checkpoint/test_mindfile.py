@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cmt_dsl.errors import CmtError
-from runtime.checkpoint.mindfile import read_mindspore, write_mindspore
+from runtime.checkpoint.formats.mindfile import read_mindspore, write_mindspore
 
 TENSORS = {
     "a.weight": np.arange(240, dtype=np.float32).reshape(4, 3, 20),

@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 
 from cmt_dsl.errors import CmtError
-from runtime.checkpoint.foreign import read_foreign
+from runtime.checkpoint.formats.foreign import read_foreign
 from tests.runtime.checkpoint.archives import archive, stream
 
 DATA = Path(__file__).parent / "data"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from runtime.checkpoint.statistics import block_of, dead_channels, stage_of, statistics, total
+from cmt_dsl.ir import block_of, stage_of
+from runtime.checkpoint.statistics import dead_channels, statistics, total
 from tests.runtime.checkpoint.samples import checkpoint_of
 
 

@@ -54,7 +54,7 @@ def test_one_weight_too_few_too_many_or_odd_is_refused_wherever_weights_go() -> 
 @pytest.mark.mindspore
 def test_a_cell_takes_exactly_its_weights() -> None:
     from cmt_dsl import to_cell
-    from cmt_dsl.lower.weights import read
+    from cmt_dsl.lower.mindspore.cell import read
 
     graph = build(load("cmt_nano"))
     whole = checkpoint_of().arrays

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from cmt_dsl.errors import CmtError
-from runtime.checkpoint.foreign import read_foreign
-from runtime.checkpoint.inert import Inert
-from runtime.checkpoint.torchfile import read_torch
-from runtime.checkpoint.torchwrite import write_torch
+from runtime.checkpoint.formats.foreign import read_foreign
+from runtime.checkpoint.formats.inert import Inert
+from runtime.checkpoint.formats.torchfile import read_torch
+from runtime.checkpoint.formats.torchwrite import write_torch
 
 DATA = Path(__file__).parent / "data"
 BASE = np.arange(24, dtype=np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cmt_dsl import build, load, run
-from runtime.checkpoint.average import average_checkpoints
+from runtime.checkpoint.change.average import average_checkpoints
 from runtime.checkpoint.convert import write_weights
 from runtime.checkpoint.file import Checkpoint, load_checkpoint, save_checkpoint
 from runtime.checkpoint.load import load_weights

@@ -67,7 +67,7 @@ def test_a_run_is_not_overwritten_unasked(run: Path) -> None:
     ("words", "says"),
     [
         (["validate", "none.safetensors", "--data", "digits"], "CMT-601"),
-        (["validate", "r/metrics.jsonl", "--data", "digits"], "CMT-602"),
+        (["validate", "r/metrics.jsonl", "--data", "digits"], "CMT-632"),
         (["validate", "r/last.safetensors", "--data", "nowhere"], "CMT-501"),
         (
             ["train", ATOM, "--recipe", "digit", "--data", "digits", "--out", "x"],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cmt_dsl import build, features, load, pyramid, run
-from cmt_dsl.lower.weights import initial
+from cmt_dsl.weights.initial import initial
 from runtime.checkpoint.convert import write_weights
 from runtime.checkpoint.load import Imported
 from tests.cli.cmt import cmt

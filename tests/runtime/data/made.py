@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from runtime.data.source import View, open_source
+from runtime.data.open import open_source
+from runtime.data.source import View
 from runtime.recipe.augment import AugmentGroup, Crop
 from runtime.recipe.schema import DataGroup
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from cmt_dsl.errors import CmtError
-from runtime.data.source import View, open_source
+from runtime.data.open import open_source
+from runtime.data.source import View
 from runtime.recipe.augment import AugmentGroup, Crop, Erase, Jitter, Mix, RandAugment
 from runtime.recipe.schema import DataGroup
 from tests.tiny import ATOM, ROOT

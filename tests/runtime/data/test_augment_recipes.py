@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from cmt_dsl.errors import CmtError, SpecError
+from runtime.data.open import open_source
 from runtime.data.order import epoch_draws, generator
-from runtime.data.source import View, open_source
+from runtime.data.source import View
 from runtime.recipe.augment import AugmentGroup, Jitter
 from runtime.recipe.read import load_recipe
 from tests.runtime.data.draws import ERASE, MIX, RANDOM

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cmt_dsl.errors import CmtError
-from runtime.data.cifar import FORMS
 from runtime.data.source import View
+from runtime.data.stores.cifar import FORMS
 from tests.runtime.data.made import LIVELY, STILL, opened, together
 
 TEN = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -14,9 +14,10 @@ from cmt_dsl import Graph, build, load_text, run
 from cmt_dsl.errors import CmtError
 from runtime.data.classes import Order, class_names, imagenet, match, natural, order_of, words
 from runtime.data.held_out import Asked, held_out
-from runtime.data.transforms import MEAN, STD
-from runtime.training.evaluate import count
-from runtime.training.per_class import answers, as_csv, per_class, summary
+from runtime.data.image.transforms import MEAN, STD
+from runtime.infer.evaluate import count
+from runtime.infer.metrics import answers
+from runtime.infer.per_class import as_csv, per_class, summary
 
 COLOURS = np.random.default_rng(7).integers(20, 235, (10, 3))
 MODEL = """\

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from cmt_dsl.errors import CmtError
-from runtime.data.affine import draw, resize, warp
-from runtime.data.source import Shard, View, as_model_sees, open_source, require_classes
+from runtime.data.image.affine import draw, resize, warp
+from runtime.data.open import as_model_sees, open_source
+from runtime.data.source import Shard, View, require_classes
+from runtime.infer.evaluate import count
 from runtime.recipe.augment import AugmentGroup, Crop
-from runtime.training.evaluate import count
 from tests.runtime.data.made import together
 
 VIEW = View(channels=3, height=32, width=32, eval_crop=0.875)
@@ -24,7 +25,7 @@ def digits(augment: AugmentGroup | None = STILL) -> Any:
 
 
 def test_split_is_fixed_and_stratified() -> None:
-    from runtime.data.digits import _load, split
+    from runtime.data.stores.digits import _load, split
 
     source = digits()
     assert (source.train_size, source.val_size) == (1437, 360)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from runtime.data.decoding import MOST_PIXELS, Unreadable, picture
+from runtime.data.image.decoding import MOST_PIXELS, Unreadable, picture
 from tests.runtime.data.made import encoded, smooth
 
 

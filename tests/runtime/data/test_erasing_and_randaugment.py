@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from runtime.data.erasing import draw_box, erased
-from runtime.data.randaugment import AMOUNTS, INCREASING, carried_out, plan
+from runtime.data.image.erasing import draw_box, erased
+from runtime.data.image.randaugment import AMOUNTS, INCREASING, carried_out, plan
 from tests.runtime.data.draws import ERASE, MOVES, RANDOM, near
 
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from cmt_dsl.errors import CmtError
-from runtime.data.kinds import endings
 from runtime.data.source import Shard, View
+from runtime.data.stores.kinds import endings
 from runtime.recipe.augment import AugmentGroup, Erase, RandAugment
 from tests.runtime.data.made import LIVELY, STILL, VIEW, encoded, make_folder, opened, smooth, together
 
@@ -373,8 +373,8 @@ def test_bad_images_are_left_out_and_replaced(folder: Path) -> None:
 
 def good_train(folder: Path, index: int) -> list:
     """The training image of that index alone, unaugmented."""
+    from runtime.data.image.stages import through, train_stages
     from runtime.data.source import Batch
-    from runtime.data.stages import through, train_stages
 
     stored = opened(folder, STILL).stored["train"]
     image = through(train_stages(VIEW, STILL, 0, 1), stored.read(index), 0)

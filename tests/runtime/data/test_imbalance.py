@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from cmt_dsl.errors import CmtError
 from runtime.data.imbalance import class_weights, remarks
+from runtime.data.open import open_source
 from runtime.data.order import epoch_draws
-from runtime.data.source import Shard, View, open_source
+from runtime.data.source import Shard, View
 from runtime.recipe.augment import AugmentGroup
 from runtime.recipe.schema import DataGroup
 from tests.runtime.data.made import encoded, smooth
@@ -118,7 +119,7 @@ def test_the_weighted_loss_and_its_gradient_are_the_formula(scale: float | None)
     import mindspore as ms
     from mindspore import nn
 
-    from runtime.training.loss import Loss, ScaledLoss
+    from runtime.engines.mindspore.loss import Loss, ScaledLoss
 
     draw = rng(5)
     logits = draw.normal(size=(6, 4)).astype(np.float32) * 3

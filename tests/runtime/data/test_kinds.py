@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from runtime.data.decoding import picture
-from runtime.data.kinds import FIXES, UNREAD, ending, endings, formats, is_image, listed
+from runtime.data.image.decoding import picture
+from runtime.data.stores.kinds import FIXES, UNREAD, ending, endings, formats, is_image, listed
 from tests.runtime.data.made import smooth
 
 Image.init()

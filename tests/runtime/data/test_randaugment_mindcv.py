@@ -7,7 +7,7 @@ import pytest
 
 pytestmark = pytest.mark.mindspore
 
-from runtime.data.randaugment import AMOUNTS, MINDCV, MINDCV_INCREASING, carried_out, plan  # noqa: E402
+from runtime.data.image.randaugment import AMOUNTS, MINDCV, MINDCV_INCREASING, carried_out, plan  # noqa: E402
 from runtime.device.environment import mindspore  # noqa: E402
 from runtime.recipe.augment import RandAugment  # noqa: E402
 

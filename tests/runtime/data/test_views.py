@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from runtime.data import jitter
+from runtime.data.image import jitter
+from runtime.data.image.transforms import MEAN, STD, draw_crop, eval_view, normalised, pixels, train_view
 from runtime.data.source import View
-from runtime.data.transforms import MEAN, STD, draw_crop, eval_view, normalised, pixels, train_view
 from runtime.recipe.augment import AugmentGroup, Crop, Jitter
 from tests.runtime.data.draws import near
 from tests.runtime.data.made import VIEW, smooth

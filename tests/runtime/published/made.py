@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cmt_dsl import Graph, build, load
-from cmt_dsl.lower.weights import initial
+from cmt_dsl.weights.initial import initial
+from runtime.checkpoint.formats.torchwrite import write_torch
 from runtime.checkpoint.recognise import names_of
-from runtime.checkpoint.torchwrite import write_torch
 from tests.tiny import as_yaml
 
 ENTRY = {

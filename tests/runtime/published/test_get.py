@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cmt_dsl.lower.weights import initial
+from cmt_dsl.weights.initial import initial
 from runtime.checkpoint.file import load_checkpoint, save_checkpoint
-from runtime.checkpoint.mindfile import write_mindspore
+from runtime.checkpoint.formats.mindfile import write_mindspore
+from runtime.checkpoint.formats.torchwrite import write_torch
 from runtime.checkpoint.recognise import names_of
-from runtime.checkpoint.torchwrite import write_torch
 from runtime.published import take
 from tests.cli.cmt import Done, cmt
 from tests.runtime.checkpoint.archives import archive

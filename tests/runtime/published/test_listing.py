@@ -116,7 +116,7 @@ def test_a_wrong_model_is_told_before_anything_is_fetched(tmp_path: Path) -> Non
         "import cmt_dsl",
         COMMAND.format(args=["check", "cmt_s"]),
         COMMAND.format(args=["weights", "list"]),
-        "import runtime.training.finetune, runtime.published.take, runtime.cli.app, runtime.checkpoint.load",
+        "import runtime.train.start, runtime.published.take, runtime.cli.app, runtime.checkpoint.load",
     ],
 )
 def test_only_fetching_loads_the_network(code: str) -> None:

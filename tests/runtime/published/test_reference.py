@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,10 @@ from typer.models import ArgumentInfo
 from cmt_dsl import build, load
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import save_checkpoint
-from runtime.cli.app import app
 from runtime.published import network
 from runtime.published.cache import open_cache
 from runtime.recipe.read import load_recipe
-from runtime.training.finetune import starting_point
+from runtime.train.start import starting_point
 from tests.cli.cmt import cmt
 from tests.cli.test_help import ALL
 from tests.runtime.checkpoint.samples import checkpoint_of
@@ -50,14 +50,8 @@ LINES: dict[str, list[Any]] = {
 
 def arguments() -> Iterator[tuple[str, str, bool]]:
     """(verb, argument, whether it is read as weights are) of every verb."""
-    verbs = {command.callback.__name__.rstrip("_"): command for command in app.registered_commands}  # type: ignore[union-attr]
-    for group in app.registered_groups:
-        inner = group.typer_instance
-        assert inner is not None
-        verbs |= {f"{inner.info.name} {c.name or c.callback.__name__}": c for c in inner.registered_commands}  # type: ignore[union-attr]
-    assert verbs.keys() == ALL.keys()
-    for verb, command in verbs.items():
-        for name, hint in get_type_hints(command.callback, include_extras=True).items():
+    for verb, command in ALL.items():
+        for name, hint in get_type_hints(inspect.unwrap(command.callback), include_extras=True).items():  # type: ignore[attr-defined]
             for told in getattr(hint, "__metadata__", ()):
                 if isinstance(told, ArgumentInfo):
                     yield verb, name, told.parser is not None

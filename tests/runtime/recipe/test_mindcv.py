@@ -13,10 +13,11 @@ import pytest
 from cmt_dsl import load
 from cmt_dsl.errors import CmtError, SpecError
 from cmt_dsl.spec import load_document
-from runtime.recipe.mindcv import Imported, imported, is_mindcv
+from runtime.recipe.mindcv.read import imported
+from runtime.recipe.mindcv.reading import Imported, is_mindcv
 from runtime.recipe.read import early_end, load_recipe, named_model, remarks
 from runtime.recipe.schema import Recipe
-from runtime.training.schedule import learning_rates
+from runtime.train.schedule import learning_rates
 
 ROOT = Path(__file__).parents[3]
 FILE = Path(__file__).parent / "mindcv" / "cmt_small_ascend.yaml"

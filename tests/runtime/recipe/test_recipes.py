@@ -12,7 +12,7 @@ from cmt_dsl.errors import CmtError, SpecError
 from cmt_dsl.spec import names
 from runtime.recipe.read import check_against_data, is_recipe_path, load_recipe, recipe_from
 from runtime.recipe.schema import FixedScale
-from runtime.training.schedule import rates
+from runtime.train.schedule import rates
 
 ROOT = Path(__file__).parents[3]
 PUBLISHED = {"cmt_ti": 3.2e-3, "cmt_xs": 2.8e-3, "cmt_s": 1e-3, "cmt_b": 5e-4, "cmt_small_ascend": 2e-3}
@@ -170,7 +170,7 @@ def test_which_set_is_whose() -> None:
 
 def test_config_imports_no_framework_and_no_numpy() -> None:
     code = (
-        "import sys, runtime.recipe.read, runtime.cli.train; runtime.recipe.read.load_recipe('digits');"
+        "import sys, runtime.recipe.read, runtime.cli.app; runtime.recipe.read.load_recipe('digits');"
         "print([m for m in ('numpy', 'mindspore', 'sklearn', 'networkx') if m in sys.modules])"
     )
     assert (

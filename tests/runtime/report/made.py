@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from cmt_dsl import build, load
-from cmt_dsl.lower.weights import initial
+from cmt_dsl.weights.initial import initial
 from runtime.checkpoint.file import Checkpoint, save_checkpoint
 from runtime.recipe.read import load_recipe
 from runtime.run.directory import BEST, Metrics, open_run
 from runtime.run.facts import facts
-from tests.runtime.training.small import SETS
+from tests.runtime.train.small import SETS
 
 EVIL = (
     "\"><script>alert(1)</script><img src=x onerror=alert(2)>' & </script> \u2028\u2029 <!-- ]]> 猫\U0001f408"
@@ -28,15 +28,6 @@ class Source:
     name, classes = "digits", tuple("0123456789")
     train_size, val_size = 1437, 360
     notes = ("left out of val/: 2 .txt",)
-
-
-class Scaled:
-    """A step Cell as far as Metrics reads it: its loss scale."""
-
-    class scale:
-        @staticmethod
-        def asnumpy() -> np.ndarray:
-            return np.array(1024.0, np.float32)
 
 
 def run_of(folder: Path, *sets: str, classes: tuple[str, ...] = Source.classes, **meta: Any) -> Metrics:
@@ -52,9 +43,9 @@ def run_of(folder: Path, *sets: str, classes: tuple[str, ...] = Source.classes, 
     return log
 
 
-def epoch(log: Metrics, number: int, cell: Any = None, **more: Any) -> None:
+def epoch(log: Metrics, number: int, scale: float | None = None, **more: Any) -> None:
     """An epoch of 22 steps."""
-    log.steps(22 * number, 22, [2.0 / number], 0.002 / number, cell if cell is not None else object())
+    log.steps(22 * number, 22, [2.0 / number], 0.002 / number, scale)
     values = {
         "train_loss": 2.0 / number,
         "lr": 0.002 / number,

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from runtime.infer.per_class import as_csv, per_class, summary
 from runtime.report.classes import classes_page
-from runtime.training.per_class import as_csv, per_class, summary
 from tests.runtime.report.made import EVIL
 
 CONFUSION = np.array([[8, 2, 0, 0], [1, 4, 0, 0], [0, 0, 1, 0], [0, 0, 0, 0]])

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import save_checkpoint
 from runtime.cli.app import app
+from runtime.infer.backend import backend
 from runtime.report.curves import points
 from runtime.report.judge import HARDEST, SAMPLES, better_weights, judge, predictions_of
 from runtime.report.payload import payload
@@ -23,7 +24,7 @@ from runtime.report.predictions import Predictions, read_predictions
 from runtime.run.directory import BEST, Metrics
 from runtime.run.record import PREDICTIONS, read_run
 from runtime.run.table import columns
-from tests.runtime.report.made import Scaled, checkpoint_of, complete, epoch, events, run_of, validated
+from tests.runtime.report.made import checkpoint_of, complete, epoch, events, run_of, validated
 
 
 def data_of(*folders: Path) -> dict[str, Any]:
@@ -59,12 +60,12 @@ def test_the_table_is_that_of_the_json_and_curves_are_those_of_the_metrics(tmp_p
 
 def test_a_resumed_run_has_each_epoch_once_and_its_loss_scale(tmp_path: Path) -> None:
     log = run_of(tmp_path / "r")
-    epoch(log, 1, Scaled())
-    epoch(log, 2, Scaled(), **validated(1))
+    epoch(log, 1, 1024.0)
+    epoch(log, 2, 1024.0, **validated(1))
     own = ("event", "time", "versions", "machine", "command")  # what Metrics adds
     meta = {key: value for key, value in read_run(tmp_path / "r").meta.items() if key not in own}
     again = Metrics(tmp_path / "r", "resumed", **{**meta, "step": 22})
-    epoch(again, 2, Scaled(), **validated(2))  # a kill came between the record and the checkpoint
+    epoch(again, 2, 1024.0, **validated(2))  # a kill came between the record and the checkpoint
     again.write("stopped", step=50, epoch=3)
     run = read_run(tmp_path / "r")
     assert points(run, "top1") == [(2, 0.75)] and points(run, "loss_scale") == [(1, 1024.0), (2, 1024.0)]
@@ -93,13 +94,14 @@ def test_runs_that_go_on_and_that_failed_are_reported(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def judged(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Predictions]:
     folder = complete(tmp_path_factory.mktemp("judged") / "run")
-    found, known = predictions_of(folder, "digits", backend="numpy")
+    found, known = predictions_of(folder, "digits", by=backend("numpy"))
     assert not known
     return folder, found
 
 
 def test_rows_of_the_confusion_matrix_add_up_to_the_classes(judged: tuple[Path, Predictions]) -> None:
-    from runtime.data.source import View, open_source
+    from runtime.data.open import open_source
+    from runtime.data.source import View
 
     folder, found = judged
     labels = np.concatenate([b.labels[: b.count] for b in open_source("digits", View(3, 16, 16, 1)).val(64)])
@@ -126,12 +128,12 @@ def test_the_hardest_are_those_with_the_least_probability(judged: tuple[Path, Pr
 def test_predictions_are_made_once_for_a_checkpoint(judged: tuple[Path, Predictions]) -> None:
     folder, found = judged
     assert read_predictions(folder) == found
-    assert predictions_of(folder, "digits", backend="numpy") == (found, True)
+    assert predictions_of(folder, "digits", by=backend("numpy")) == (found, True)
     changed = checkpoint_of(epoch=4)
     changed.arrays["head.fc.bias"][:] = -9
     changed.arrays["head.fc.bias"][7] = 9
     save_checkpoint(folder / BEST, changed)
-    other, known = predictions_of(folder, "digits", backend="numpy")
+    other, known = predictions_of(folder, "digits", by=backend("numpy"))
     assert not known and {row[1] for row in other.rows} == {7} and other.facts["epoch"] == 4
     assert data_of(folder)["predictions"][0]["stale"]  # the metrics still say 3
     save_checkpoint(folder / BEST, checkpoint_of())
@@ -140,7 +142,8 @@ def test_predictions_are_made_once_for_a_checkpoint(judged: tuple[Path, Predicti
 def test_the_images_that_are_shown_have_their_own_names(tmp_path: Path) -> None:
     from PIL import Image
 
-    from runtime.data.source import View, open_source
+    from runtime.data.open import open_source
+    from runtime.data.source import View
     from runtime.recipe.schema import DataGroup
 
     for split in ("train", "val"):
@@ -164,7 +167,7 @@ def test_the_images_that_are_shown_have_their_own_names(tmp_path: Path) -> None:
 def test_both_backends_say_the_same(judged: tuple[Path, Predictions]) -> None:
     folder, found = judged
     (folder / PREDICTIONS).unlink(missing_ok=True)
-    other, _ = predictions_of(folder, "digits")
+    other, _ = predictions_of(folder, "digits", by=backend("mindspore"))
     assert other.facts["backend"] == "mindspore"
     assert np.allclose([r[2:] for r in other.rows], [r[2:] for r in found.rows], atol=2e-5)
     assert other.top1 == pytest.approx(found.top1, abs=1 / 360)
@@ -208,7 +211,7 @@ def test_a_damaged_file_of_predictions_is_refused(
 def test_a_run_without_a_checkpoint_cannot_be_judged(tmp_path: Path) -> None:
     run_of(tmp_path / "r")
     with pytest.raises(CmtError) as found:
-        predictions_of(tmp_path / "r", "digits", backend="numpy")
+        predictions_of(tmp_path / "r", "digits", by=backend("numpy"))
     assert found.value.code == "CMT-831"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runtime.infer.backend import backend
 from runtime.report.judge import predictions_of
 from runtime.report.page import report_page
 from runtime.report.predictions import Predictions, Shown, read_predictions
@@ -21,7 +22,7 @@ DOT = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUl
 def page_of_two(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("two")
     folders = [complete(folder / "first", 4), complete(folder / "second", 6)]
-    predictions_of(folders[0], "digits", backend="numpy")
+    predictions_of(folders[0], "digits", by=backend("numpy"))
     names = [f.name for f in folders]
     return report_page([read_run(f) for f in folders], names, [read_predictions(f) for f in folders])
 
@@ -193,7 +194,7 @@ def test_a_run_without_an_epoch_says_so(see: Any, tmp_path: Path) -> None:
 
 def test_template_files_are_small() -> None:
     rooms = Path(__file__).resolve().parents[3] / "runtime"
-    files = [*(rooms / "report/files").iterdir(), *(rooms / "predict/files").iterdir()]
+    files = [*(rooms / "report/files").iterdir()]
     for file in files:
         lines = file.read_text(encoding="utf-8").splitlines()
         assert len(lines) <= 260 and max(map(len, lines)) <= 110, file.name

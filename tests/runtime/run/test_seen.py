@@ -15,7 +15,7 @@ import pytest
 from cmt_dsl.errors import CmtError
 from runtime.checkpoint.file import Checkpoint, load_arrays, load_checkpoint
 from runtime.run.board import TB
-from runtime.run.directory import BEST, LAST, OPTIMIZER, Keeper, Metrics, clear_epochs, open_run
+from runtime.run.directory import BEST, LAST, OPTIMIZER, CheckpointFiles, Metrics, clear_epochs, open_run
 from runtime.run.pace import Pace
 from runtime.run.record import PREDICTIONS, read_run, summary
 from runtime.run.table import columns
@@ -52,13 +52,13 @@ def test_event_files_hold_every_number_and_go_on_after_a_resumption(tmp_path: Pa
     folder = open_run(tmp_path / "r", overwrite=False)
     log = Metrics(folder, **META)
     for step in (2, 4, 6, 8, 10):
-        log.steps(step, 2, [1.0 / step, 3.0 / step], 0.01 * step, object())
+        log.steps(step, 2, [1.0 / step, 3.0 / step], 0.01 * step)
         if step % 4 == 0:
             epoch(log, step // 4, 0.5)
     log.write("stopped", step=10, epoch=3)
     again = Metrics(folder, "resumed", step=8, **META)
-    again.steps(10, 2, [7.0], 0.2, object())
-    again.steps(12, 2, [], 0.3, object())  # all skipped: no loss to show
+    again.steps(10, 2, [7.0], 0.2)
+    again.steps(12, 2, [], 0.3)  # all skipped: no loss to show
     epoch(again, 3, 0.75)
     found = scalars(folder)
     assert found["train/loss"] == [
@@ -77,7 +77,7 @@ def test_summary_is_there_from_the_first_epoch_on(tmp_path: Path) -> None:
     log.write("compiled", seconds=12.5)
     log.pace.start()
     for number, top1 in ((1, 0.5), (2, 0.75), (3, 0.75)):
-        log.steps(4 * number, 4, [1.0], 0.1, object())
+        log.steps(4 * number, 4, [1.0], 0.1)
         epoch(log, number, top1)
         found = json.loads((folder / "summary.json").read_text())
         assert (found["state"], found["epochs_done"], found["steps"]) == ("running", number, 4 * number)
@@ -106,7 +106,7 @@ def test_the_best_of_raw_and_averaged_weights_is_the_best(tmp_path: Path) -> Non
 def test_workers_but_the_first_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     log = Metrics(None, **META)
-    log.steps(1, 1, [1.0], 0.1, object())
+    log.steps(1, 1, [1.0], 0.1)
     epoch(log, 1, 0.5)
     assert not list(tmp_path.iterdir())
 
@@ -133,7 +133,7 @@ def checkpoint(number: int, top1: float | None) -> Checkpoint:
     return Checkpoint(arrays, "model: x", "f" * 64, ("a", "b"), {}, metrics, number, 10 * number, "digits")
 
 
-def keep(keeper: Keeper, number: int, top1: float | None) -> None:
+def keep(keeper: CheckpointFiles, number: int, top1: float | None) -> None:
     keeper.keep(checkpoint(number, top1), {"m": np.zeros(1, np.float32)}, {})
 
 
@@ -146,7 +146,7 @@ def loop(folder: Path) -> dict[str, Any]:
 
 
 def test_the_best_epochs_are_kept(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, 2)
+    keeper = CheckpointFiles(tmp_path, 2)
     kept = []
     for number, top1 in enumerate([0.5, 0.7, None, 0.6, 0.7, 0.9, 0.1], 1):
         keep(keeper, number, top1)
@@ -155,13 +155,13 @@ def test_the_best_epochs_are_kept(tmp_path: Path) -> None:
     assert kept == [[1], [1, 2], [1, 2], [2, 4], [2, 5], [2, 6], [2, 6]]  # of equals the first
     assert load_checkpoint(tmp_path / BEST).epoch == 6 and load_checkpoint(keeper.epoch(6)).epoch == 6
     assert loop(tmp_path) == {"best": 0.9, "kept": [[6, 0.9], [2, 0.7]]}
-    again = Keeper(tmp_path, 2, loop(tmp_path))  # a resumed run knows them
+    again = CheckpointFiles(tmp_path, 2, loop(tmp_path))  # a resumed run knows them
     keep(again, 8, 0.8)
     assert epochs(tmp_path) == [6, 8] and load_checkpoint(tmp_path / BEST).epoch == 6
 
 
 def test_keep_0_keeps_last_and_best_alone(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path, 0)
+    keeper = CheckpointFiles(tmp_path, 0)
     for number, top1 in enumerate([0.5, 0.4], 1):
         keep(keeper, number, top1)
     assert {p.name for p in tmp_path.glob("*.safetensors")} == {
@@ -178,7 +178,7 @@ def test_a_kill_leaves_the_kept_epochs_of_the_last_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int
 ) -> None:
     """Whichever write of epoch 3 is the last that is done, the epochs that the resumed point lists are there."""
-    keeper = Keeper(tmp_path, 2)
+    keeper = CheckpointFiles(tmp_path, 2)
     keep(keeper, 1, 0.5)
     keep(keeper, 2, 0.6)
     done = iter(range(9))
@@ -205,7 +205,7 @@ def test_a_kill_leaves_the_kept_epochs_of_the_last_checkpoint(
 def test_overwriting_clears_everything(tmp_path: Path) -> None:
     folder = open_run(tmp_path / "r", overwrite=False)
     epoch(Metrics(folder, **META), 1, 0.5)
-    keep(Keeper(folder, 1), 1, 0.5)
+    keep(CheckpointFiles(folder, 1), 1, 0.5)
     (folder / PREDICTIONS).write_text("of other weights")
     assert epochs(folder) and (folder / TB).is_dir()
     open_run(folder, overwrite=True)

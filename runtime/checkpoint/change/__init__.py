@@ -1,0 +1,1 @@
+"""Weights for another model than the one they were trained in."""

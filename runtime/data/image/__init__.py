@@ -1,0 +1,1 @@
+"""What happens to one image between its file and the model."""

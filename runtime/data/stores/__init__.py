@@ -1,0 +1,1 @@
+"""Where images are stored, and how such a place is read."""

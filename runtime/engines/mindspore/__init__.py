@@ -1,0 +1,1 @@
+"""Training by MindSpore: one step as one Cell, its optimisers, its collectives."""

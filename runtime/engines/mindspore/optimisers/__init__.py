@@ -1,0 +1,1 @@
+"""Optimisers as Cells, exactly as their papers define them."""

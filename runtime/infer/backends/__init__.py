@@ -1,0 +1,1 @@
+"""One file a backend, named as `--backend` names it; imported when it is asked for."""

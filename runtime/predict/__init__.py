@@ -1,1 +1,0 @@
-"""What a checkpoint says of single images, and where in them it finds it."""

@@ -1,0 +1,1 @@
+"""MindCV's training files as recipes."""

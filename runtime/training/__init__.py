@@ -1,1 +1,0 @@
-"""The loop, one step of it as a Cell, and the measuring of what came out."""
