@@ -44,7 +44,7 @@ def load(
 
     `set` maps dotted paths to values; `overrides` are `path=value` texts that a person typed, each of which has to
     change the model. Where `restated` is a list, those that say what stands already go there and are no errors.
-    Raises `SpecError` with every problem found, those of its shapes included.
+    Raises `SpecError` with every problem found. Shapes are looked at by `build`, and here only beside other problems.
     """
     return _checked(read(spec, set=set, overrides=tuple(overrides)), restated)
 

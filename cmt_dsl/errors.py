@@ -166,12 +166,17 @@ class SpecError(CmtError):
         self.problems = tuple(unique)
 
 
-class Known(CmtError):
+class AlreadyReported(CmtError):
     """What follows from a problem that is reported already; says nothing itself."""
 
     def __init__(self) -> None:
         super().__init__("CMT-301", "follows from another problem")
         self.problems = ()
+
+    @property
+    def code(self) -> str:
+        """CMT-301, though there is no problem to tell."""
+        return "CMT-301"
 
 
 class ShapeError(CmtError):

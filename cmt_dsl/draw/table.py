@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from cmt_dsl.cost import Cost, Tally
 from cmt_dsl.draw.fold import Folding, Item, name, words
-from cmt_dsl.ir import Graph, Scope, TensorType, spelled
+from cmt_dsl.ir import Graph, GraphLevel, Scope, TensorType, spelled
 
-Level = Literal["model", "stage", "block", "op"]
+Level = GraphLevel
 LEVELS: tuple[Level, ...] = get_args(Level)
 DEPTH: dict[Level, int] = {"model": 0, "stage": 1, "block": 2, "op": 99}
 """How many scopes lie above the deepest item that a level shows."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from cmt_dsl.errors import CmtError, Known, SpecError
+from cmt_dsl.errors import AlreadyReported, CmtError, SpecError
 from cmt_dsl.expand.block import Expansion
-from cmt_dsl.expand.emit import Growing, Ref
+from cmt_dsl.expand.emit import GraphBuilder, Ref
 from cmt_dsl.expand.values import BROKEN, Bound, Env, Site
 from cmt_dsl.ir import Graph, Scope, verify
 from cmt_dsl.ops import make
@@ -30,8 +30,8 @@ def expand(model: Model) -> Graph:
 class _Expander:
     def __init__(self, model: Model) -> None:
         self.model = model
-        self.growing = Growing(model.profile)
-        self.expansion = Expansion(self.growing, model.library)
+        self.builder = GraphBuilder(model.profile)
+        self.expansion = Expansion(self.builder, model.library)
         self.context: dict[str, Any] = {
             "profile": model.profile_values,
             "model": {"classes": model.classes, "drop_path": model.spec.drop_path},
@@ -42,18 +42,18 @@ class _Expander:
     def run(self) -> Graph:
         spec, image = self.model.spec, self.model.input
         shape = {"channels": image.channels, "height": image.height, "width": image.width}
-        ref: Ref = self.growing.add("input", make("input", shape), (), self.model.place("input"))
+        ref: Ref = self.builder.add("input", make("input", shape), (), self.model.place("input"))
         if spec.stem:
             ref = self._use(spec.stem, ref, "stem")
         for i, stage in enumerate(spec.stages):
             ref = self._stage(stage, i, ref)
         if spec.head:
             ref = self._use(spec.head, ref, "head")
-        if self.growing.problems:
-            raise SpecError(self.growing.problems)
+        if self.builder.problems:
+            raise SpecError(self.builder.problems)
         if ref is None:
-            raise Known
-        nodes, scopes = tuple(self.growing.nodes), tuple(self.growing.scopes)
+            raise AlreadyReported
+        nodes, scopes = tuple(self.builder.nodes), tuple(self.builder.scopes)
         files = dict.fromkeys(item.place.file for item in (*nodes, *scopes) if item.place)
         graph = Graph(
             self.model.name,
@@ -84,7 +84,7 @@ class _Expander:
                 self.seen += 1
         if start is not None and x is not None:
             place = self.model.place("stages", i)
-            self.growing.scopes.append(Scope(path, "stage", (("x", start),), x, place, stage=True))
+            self.builder.scopes.append(Scope(path, "stage", (("x", start),), x, place, stage=True))
         return x
 
     def _argument_site(self, i: int, where: tuple[str | int, ...], name: str) -> Site:
@@ -100,7 +100,7 @@ class _Expander:
         try:
             first, *others = self.model.library.get(name, *site).spec.inputs
         except CmtError as error:
-            self.growing.report(error.problems)
+            self.builder.report(error.problems)
             return {"x": None}
         inputs: dict[str, Ref] = {first: x}
         for other in others:
@@ -122,7 +122,7 @@ class _Expander:
             },
         }
         if x is not None:
-            names["x"] = self.growing.types[x].attributes()
+            names["x"] = self.builder.types[x].attributes()
         for j, entry in enumerate(stage.shared):
             for name, node in entry.items():
 
@@ -146,7 +146,7 @@ class _Expander:
                     self._fail(error, where())
                     found[name] = None
                     continue
-                found[name] = self.growing.op(path, node.op, node.attributes, None, x, env, where, ())
+                found[name] = self.builder.op(path, node.op, node.attributes, None, x, env, where, ())
         return found
 
     def _use(self, use: BlockUse, x: Ref, *path: str | int) -> Ref:
@@ -155,7 +155,7 @@ class _Expander:
         try:
             first = self.model.library.get(use.block, *site).spec.inputs[0]
         except CmtError as error:
-            self.growing.report(error.problems)
+            self.builder.report(error.problems)
             return None
         inputs = {first: x}
         context: Mapping[str, Any] = {**self.context, "block": {"index": 0, "drop_path": 0.0}}
@@ -173,4 +173,4 @@ class _Expander:
         return self.model.place(*path), ".".join(map(str, path))
 
     def _fail(self, error: CmtError, site: Site) -> None:
-        self.growing.fail(error, site, ())
+        self.builder.fail(error, site, ())

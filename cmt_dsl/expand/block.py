@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cmt_dsl.errors import CmtError, did_you_mean
-from cmt_dsl.expand.emit import Growing, Ref, counted
+from cmt_dsl.expand.emit import GraphBuilder, Ref, counted
 from cmt_dsl.expand.values import BROKEN, Bound, Env, Site, bind
 from cmt_dsl.ir import Scope
 from cmt_dsl.spec.library import MAX_NESTING, Block, Library
@@ -16,10 +16,10 @@ MAX_REPEAT = 1000
 
 
 class Expansion:
-    """Expands blocks of a library into a growing graph."""
+    """Expands blocks of a library into a builder graph."""
 
-    def __init__(self, growing: Growing, library: Library) -> None:
-        self.growing = growing
+    def __init__(self, builder: GraphBuilder, library: Library) -> None:
+        self.builder = builder
         self.library = library
 
     def block(
@@ -36,22 +36,22 @@ class Expansion:
         `trail` is how we came here, the model's line first; its last entry is this use.
         """
         site = trail[-1]
-        self.growing.enter(path, site[0])
+        self.builder.enter(path, site[0])
         try:
             if len(trail) > MAX_NESTING:
                 message = f"blocks within blocks, more than {MAX_NESTING} deep"
                 raise CmtError("CMT-105", message, place=site[0], path=site[1])
             block = self.library.get(name, *site)
         except CmtError as error:
-            self.growing.report(error.problems)
+            self.builder.report(error.problems)
             return None
         arguments, problems = bind(block, given, site, trail[:-1])
-        self.growing.report(problems)
+        self.builder.report(problems)
         use = _Use(self, block, path, dict(inputs), arguments, trail, context)
         output = use.run()
         if output is not None:
             bound = tuple((k, v) for k, v in inputs.items() if v is not None)
-            self.growing.scopes.append(Scope(path, block.spec.block, bound, output, site[0]))
+            self.builder.scopes.append(Scope(path, block.spec.block, bound, output, site[0]))
         return output
 
 
@@ -68,7 +68,7 @@ class _Use:
         trail: tuple[Site, ...],
         context: Mapping[str, Any],
     ) -> None:
-        self.expansion, self.growing = expansion, expansion.growing
+        self.expansion, self.builder = expansion, expansion.builder
         self.block, self.path, self.trail, self.context = block, path, trail, context
         declared = [name.removesuffix("?") for name in block.spec.inputs]
         self.optional = {name[:-1] for name in block.spec.inputs if name.endswith("?")}
@@ -90,7 +90,7 @@ class _Use:
                 self._unique(name)
                 self.env.names[name] = self.env.formula(value)
             except CmtError as error:
-                self.growing.fail(error, site, self.trail)
+                self.builder.fail(error, site, self.trail)
                 self.env.broken.add(name)
                 continue
             origin = self.env.origin(f"${value}") if isinstance(value, str) else None
@@ -122,7 +122,7 @@ class _Use:
             at = "repeat"
             times = 1 if node.repeat is None else self._times(self.env.formula(node.repeat))
         except CmtError as error:
-            self.growing.fail(error, where(at) if at else where(key=True), self.trail)
+            self.builder.fail(error, where(at) if at else where(key=True), self.trail)
             self.refs[name] = self.previous = None
             self._see(name, None)
             return
@@ -141,7 +141,7 @@ class _Use:
 
     def _one(self, path: str, node: NodeSpec, inputs: list[Ref] | None, where: Any) -> Ref:
         if node.op is not None:
-            return self.growing.op(
+            return self.builder.op(
                 path, node.op, node.attributes, inputs, self.previous, self.env, where, self.trail
             )
         assert node.block is not None
@@ -151,24 +151,24 @@ class _Use:
                 site = self.env.origin(value) or where("args", key)
                 given[key] = Bound(self.env.evaluate(value), site)
             except CmtError as error:
-                self.growing.fail(error, where("args", key), self.trail)
+                self.builder.fail(error, where("args", key), self.trail)
                 given[key] = Bound(BROKEN, where("args", key))
         try:
             used = self.expansion.library.get(node.block, *where("block"))
         except CmtError as error:
-            self.growing.report(error.problems)
+            self.builder.report(error.problems)
             return None
         names = [n.removesuffix("?") for n in used.spec.inputs]
         values = inputs if inputs is not None else [self.previous]
         if len(values) > len(names):
             message = f"'{used.spec.block}' takes {counted(len(names))}, not {len(values)}"
-            self.growing.fail(CmtError("CMT-205", message), where("in"), self.trail)
+            self.builder.fail(CmtError("CMT-205", message), where("in"), self.trail)
             return None
         connected = {n: v for n, v in zip(names, values, strict=False) if v != ""}
         for n in used.spec.inputs:
             if not n.endswith("?") and n not in connected:
                 error = CmtError("CMT-205", f"'{used.spec.block}' needs its input '{n}'", hint="see in:")
-                self.growing.fail(error, where("block"), self.trail)
+                self.builder.fail(error, where("block"), self.trail)
                 return None
         trail = (*self.trail, where("block"))
         return self.expansion.block(node.block, path, connected, given, trail, self.context)
@@ -219,7 +219,7 @@ class _Use:
     def _see(self, name: str, ref: Ref) -> None:
         """Let expressions read a node's shape."""
         if ref:
-            self.env.names[name] = self.growing.types[ref].attributes()
+            self.env.names[name] = self.builder.types[ref].attributes()
         elif ref is None:
             self.env.broken.add(name)
         if name not in self.env.names["given"]:

@@ -1,4 +1,4 @@
-"""The growing graph: nodes are added with their types, and problems are gathered."""
+"""The builder graph: nodes are added with their types, and problems are gathered."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def counted(inputs: int) -> str:
     return f"{inputs} input" + ("" if inputs == 1 else "s")
 
 
-class Growing:
+class GraphBuilder:
     """Nodes and scopes so far, their types, and every problem met."""
 
     def __init__(self, profile: ProfileSpec) -> None:

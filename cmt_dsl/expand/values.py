@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from cmt_dsl.errors import CmtError, Known, Place, Problem, did_you_mean
+from cmt_dsl.errors import AlreadyReported, CmtError, Place, Problem, did_you_mean
 from cmt_dsl.spec.expr import is_expression, parse
 from cmt_dsl.spec.library import Block
 from cmt_dsl.spec.schema import Argument
@@ -56,7 +56,7 @@ class Env:
             return value
         expression = parse(value)
         if not self.broken.isdisjoint(expression.names):
-            raise Known
+            raise AlreadyReported
         return expression.evaluate(self.names)
 
 

@@ -3,7 +3,17 @@
 from cmt_dsl.ir.fit import Misfit, misfits, require_fit
 from cmt_dsl.ir.graph import Graph, Node, ParamInfo, Scope, signature
 from cmt_dsl.ir.op import LATER, Array, Arrays, Emitter, Op, Samples
-from cmt_dsl.ir.paths import above, below, block_numbers, block_of, depths, is_block, stage_of
+from cmt_dsl.ir.paths import (
+    GraphLevel,
+    WeightLevel,
+    above,
+    below,
+    block_numbers,
+    block_of,
+    depths,
+    is_block,
+    stage_of,
+)
 from cmt_dsl.ir.program import Program
 from cmt_dsl.ir.rewrite import Surgery, cut, insert, remove, rename, replace
 from cmt_dsl.ir.tensor import Init, Param, TensorType, broadcast
@@ -17,6 +27,7 @@ __all__ = [
     "Arrays",
     "Emitter",
     "Graph",
+    "GraphLevel",
     "Init",
     "Misfit",
     "Node",
@@ -28,6 +39,7 @@ __all__ = [
     "Scope",
     "Surgery",
     "TensorType",
+    "WeightLevel",
     "above",
     "below",
     "block_numbers",

@@ -6,6 +6,12 @@ A word and the number that follows belong together, in the names of other projec
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Literal
+
+GraphLevel = Literal["model", "stage", "block", "op"]
+"""How deep a model is shown."""
+WeightLevel = Literal["stage", "block", "param"]
+"""How deep weights are."""
 
 
 def above(path: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmt_dsl.errors import CmtError, Known, Place, Problem
+from cmt_dsl.errors import AlreadyReported, CmtError, Place, Problem
 from cmt_dsl.spec.check import check
 from cmt_dsl.spec.expr import is_expression
 from cmt_dsl.spec.file import read_file
@@ -63,13 +63,13 @@ class Library:
         return value
 
     def get(self, name: str, place: Place, path: str) -> Block:
-        """The block called `name`; raises CMT-130, all the problems of its file, or `Known` the next time."""
+        """The block called `name`; raises CMT-130, all the problems of its file, or `AlreadyReported` the next time."""
         if name in self.failed:
-            raise Known
+            raise AlreadyReported
         try:
             resolved = self.resolve(name, place, path)
             if resolved in self.failed:
-                raise Known
+                raise AlreadyReported
             return self._get(resolved, place, path)
         except CmtError:
             self.failed.add(name)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from cmt_dsl.ir import block_of, stage_of
+from cmt_dsl.ir import WeightLevel, block_of, stage_of
 from runtime.array import Array
 
-Level = Literal["stage", "block", "param"]
+Level = WeightLevel
 STATISTICS = ("running_mean", "running_var", "moving_mean", "moving_variance")
 """Last words of names that hold a norm's running statistics: no weights, but they must be finite too."""
 VARIANCES = ("running_var", "moving_variance")

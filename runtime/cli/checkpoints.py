@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 
 from cmt_dsl import build, load_text
 from cmt_dsl.errors import CmtError
+from cmt_dsl.ir import WeightLevel
 from runtime.checkpoint.change.average import average_checkpoints
 from runtime.checkpoint.container import read_header
 from runtime.checkpoint.file import KIND, is_own, load_arrays, load_checkpoint, save_checkpoint
@@ -20,17 +20,9 @@ from runtime.cli.checkpoint_text import differences, fact, say, statistics_table
 from runtime.cli.options import Checkpoint, Json, Overwrite, Sets, Weights, require_free, weights_of
 
 
-class Level(str, Enum):
-    """How deep the tables of `cmt inspect` and `cmt diff` go."""
-
-    stage = "stage"
-    block = "block"
-    param = "param"
-
-
 def inspect(
     checkpoint: Checkpoint,
-    level: Annotated[Level, typer.Option(help="One line a stage, block or parameter.")] = Level.stage,
+    level: Annotated[WeightLevel, typer.Option(help="One line a stage, block or parameter.")] = "stage",
     print_spec: Annotated[
         bool, typer.Option("--print-spec", help="Print the spec it carries, and nothing else.")
     ] = False,
@@ -51,7 +43,7 @@ def inspect(
     loaded = load_checkpoint(checkpoint)
     facts = _facts(checkpoint, loaded)
     arrays = loaded.weights(weights)
-    rows, whole = statistics(arrays, level.value), total(arrays)
+    rows, whole = statistics(arrays, level), total(arrays)
     if as_json:
         told = {**facts, "of": weights, "parts": [_row_json(r, arrays) for r in rows], "total": whole.json()}
         typer.echo(json.dumps(told))

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import json
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from cmt_dsl.errors import CmtError
+from cmt_dsl.ir import GraphLevel
 from cmt_dsl.spec.find import find
 from runtime.checkpoint.kind import is_weights
 from runtime.cli.draw import Out, SidesFormat, diff_specs
 from runtime.cli.options import Json, weights_of
 
-
-class Depth(str, Enum):
-    """How deep `cmt diff` goes."""
-
-    model = "model"
-    stage = "stage"
-    block = "block"
-    op = "op"
-    param = "param"
+Depth = Literal[GraphLevel, "param"]
+"""How deep `cmt diff` goes."""
 
 
 def _side(text: str) -> str:
@@ -68,7 +61,7 @@ def diff(
             hint="cmt verify CKPT --spec SPEC checks a checkpoint against a spec",
         )
     if kinds == {False}:
-        shown = _depth(level, "stage", ("model", "stage", "block", "op"))
+        shown: Any = _depth(level, "stage", ("model", "stage", "block", "op"))
         diff_specs(
             a, b, sets=set, format=format.value if format else None, level=shown, out=out, as_json=as_json
         )
@@ -88,6 +81,6 @@ def diff(
 
 
 def _depth(asked: Depth | None, usual: str, known: tuple[str, ...]) -> str:
-    if asked is not None and asked.value not in known:
-        raise typer.BadParameter(f"--level {asked.value} does not fit these files; one of {', '.join(known)}")
-    return usual if asked is None else asked.value
+    if asked is not None and asked not in known:
+        raise typer.BadParameter(f"--level {asked} does not fit these files; one of {', '.join(known)}")
+    return usual if asked is None else asked

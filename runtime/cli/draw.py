@@ -22,11 +22,11 @@ from cmt_dsl.draw.sheet import sheet
 from cmt_dsl.draw.sides import side_by_side
 from cmt_dsl.draw.tree import tree
 from cmt_dsl.draw.write import write
+from cmt_dsl.ir import GraphLevel
 from runtime.atomic import write_atomically
 from runtime.cli.compare import print_difference, print_family
 from runtime.cli.model import built, built_all
 from runtime.cli.options import Json, Sets, Spec
-from runtime.cli.spec import Level
 from runtime.cli.terminal import table_console
 
 
@@ -58,7 +58,8 @@ ENDINGS = {
 def draw(
     spec: Spec,
     level: Annotated[
-        Level | None, typer.Option(help="How deep to go: block, unless you say; an html page starts folded.")
+        GraphLevel | None,
+        typer.Option(help="How deep to go: block, unless you say; an html page starts folded."),
     ] = None,
     path: Annotated[str, typer.Option(help="Only this stage or block, such as stages.2.blocks.0.")] = "",
     format: Annotated[Format | None, typer.Option(help="Default: by the file's ending, else txt.")] = None,
@@ -73,10 +74,10 @@ def draw(
     chosen = format.value if format else _by_ending(out, tuple(Format)) or "txt"
     model, graph = built(spec, set)
     if chosen == "html":
-        opened = level.value if level else "model"
+        opened = level or "model"
         _deliver(explorer(model, graph, level=opened, path=path, fold=fold).encode(), out)
         return
-    depth = level.value if level else "block"
+    depth = level or "block"
     scene = compose(graph, cost(graph), depth, path, doc=model.spec.doc, fold=fold)
     if chosen == "txt" and _to_terminal(out):
         table_console().print(tree(scene))
@@ -103,7 +104,7 @@ def diff_specs(
     *,
     sets: list[str] | None = None,
     format: str | None = None,
-    level: str = "stage",
+    level: GraphLevel = "stage",
     out: Path | None = None,
     as_json: bool = False,
 ) -> Difference:
@@ -122,9 +123,9 @@ def diff_specs(
     return difference
 
 
-def _sides(difference: Difference, graphs: tuple[Graph, Graph], level: str, chosen: str) -> bytes:
+def _sides(difference: Difference, graphs: tuple[Graph, Graph], level: GraphLevel, chosen: str) -> bytes:
 
-    a, b = (compose(graph, cost(graph), level) for graph in graphs)  # type: ignore[arg-type]
+    a, b = (compose(graph, cost(graph), level) for graph in graphs)
     text = side_by_side(difference, a, b)
     if chosen == "dot":
         return text.encode()

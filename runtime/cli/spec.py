@@ -15,7 +15,7 @@ from cmt_dsl import cost as count
 from cmt_dsl import source
 from cmt_dsl.cost import Tally
 from cmt_dsl.draw import rows
-from cmt_dsl.ir import stage_of
+from cmt_dsl.ir import GraphLevel, stage_of
 from cmt_dsl.ops import registry
 from cmt_dsl.spec.file import read_file
 from cmt_dsl.spec.find import KINDS, find, names
@@ -37,15 +37,6 @@ class Kind(str, Enum):
     profiles = "profiles"
     recipes = "recipes"
     ops = "ops"
-
-
-class Level(str, Enum):
-    """How deep `cmt show` goes."""
-
-    model = "model"
-    stage = "stage"
-    block = "block"
-    op = "op"
 
 
 class Schema(str, Enum):
@@ -85,14 +76,14 @@ def list_(
 
 def show(
     spec: Spec,
-    level: Annotated[Level, typer.Option(help="How deep to go.")] = Level.stage,
+    level: Annotated[GraphLevel, typer.Option(help="How deep to go.")] = "stage",
     set: Sets = None,
     as_json: Json = False,
 ) -> None:
     """Show the model as a table: path, output shape, parameters, MACs."""
     model, graph = built(spec, set)
     whole = count(graph)
-    table = rows(graph, whole, level.value)
+    table = rows(graph, whole, level)
     if as_json:
         total = whole.total.json()
         typer.echo(json.dumps({"model": model.name, "rows": [row.json() for row in table], "total": total}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -127,3 +128,10 @@ def test_validation_shards_hold_each_image_once(count: int) -> None:
     together = np.concatenate(seen).reshape(360, -1)
     order = np.lexsort(together.T), np.lexsort(everything.images.reshape(360, -1).T)
     np.testing.assert_array_equal(together[order[0]], everything.images.reshape(360, -1)[order[1]])
+
+
+def test_digits_without_their_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(CmtError, match="scikit-learn") as found:
+        digits()
+    assert found.value.code == "CMT-504" and "cmt-dsl[demo]" in str(found.value)

@@ -117,8 +117,9 @@ def test_packing_is_all_or_nothing(made: Path, tmp_path: Path) -> None:
     fails("CMT-503", r"val/ant/000\.jpg is empty")
     (tmp_path / "folder" / "val" / "ant").rename(tmp_path / "folder" / "val" / "newt")
     fails("CMT-502", "newt")
-    with pytest.raises(CmtError, match="exists already"):
+    with pytest.raises(CmtError, match="exists already") as found:
         pack(made / "folder", made / "one", 1, lambda *_: None)
+    assert found.value.code == "CMT-510"
 
 
 def test_parts_of_other_names_and_held_out_records(made: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from cmt_dsl.errors import CmtError, SpecError
 from cmt_dsl.spec import names
-from runtime.recipe.read import check_against_data, is_recipe_path, load_recipe, recipe_from
+from runtime.recipe.read import check_against_data, is_recipe_path, load_recipe, recipe_from, recipe_warnings
 from runtime.recipe.schema import FixedScale
 from runtime.train.schedule import rates
 
@@ -179,3 +179,14 @@ def test_config_imports_no_framework_and_no_numpy() -> None:
         ).stdout
         == "[]\n"
     )
+
+
+def test_what_another_field_switches_off_is_a_warning_with_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "r.yaml"
+    file.write_text(
+        (ROOT / "specs/recipes/digits.yaml").read_text() + "device:\n  loss_scale: {fixed: 1024}\n"
+    )
+    assert load_recipe(str(file)).device.loss_scale is not None
+    (found,) = recipe_warnings(str(file))
+    assert (found.code, found.severity, found.path) == ("CMT-820", "warning", "device.loss_scale")
+    assert found.place is not None and found.place.line == len(file.read_text().splitlines())
