@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from functools import lru_cache
+from typing import Annotated, Any, cast
+
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from cmt_dsl.errors import AlreadyReported, CmtError, Place, Problem, did_you_mean
+from cmt_dsl.spec.check import worded
 from cmt_dsl.spec.expr import is_expression, parse
 from cmt_dsl.spec.library import Block
 from cmt_dsl.spec.schema import Argument
@@ -100,30 +104,39 @@ def bind(
     return bound, found
 
 
-_TYPES: dict[str, tuple[type, ...]] = {
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-    "str": (str,),
-}
-
-
 def _wrong(argument: Argument, value: Any) -> str:
-    if value is None and argument.optional:
-        return ""
-    is_bool = isinstance(value, bool)
-    if not isinstance(value, _TYPES[argument.type]) or (is_bool and argument.type != "bool"):
-        return f"should be of type {argument.type}, not {value!r}"
-    if argument.choices is not None and value not in argument.choices:
-        return f"should be one of {', '.join(map(str, argument.choices))}, not {value!r}"
-    if isinstance(value, (int, float)) and not is_bool:
-        bounds = (
-            (argument.gt, "greater than", argument.gt is None or value > argument.gt),
-            (argument.ge, "at least", argument.ge is None or value >= argument.ge),
-            (argument.lt, "less than", argument.lt is None or value < argument.lt),
-            (argument.le, "at most", argument.le is None or value <= argument.le),
-        )
-        for bound, word, holds in bounds:
-            if not holds:
-                return f"should be {word} {bound:g}, not {value!r}"
+    """What is wrong with an argument's value, in words; nothing where it is as declared."""
+    try:
+        _reader(argument).validate_python(value)
+    except ValidationError as error:
+        return worded(error.errors(include_url=False)[0])
     return ""
+
+
+@lru_cache(maxsize=1024)
+def _declared(
+    type_: str, choices: tuple[Any, ...] | None, optional: bool, *bounds: float | None
+) -> TypeAdapter[Any]:
+    gt, ge, lt, le = bounds
+    kind: Any = {"int": int, "float": float, "bool": bool, "str": str}[type_]
+    if choices is not None:
+        kind = Annotated[kind, AfterValidator(_one_of(choices))]
+    limits = {} if type_ in ("bool", "str") else {"gt": gt, "ge": ge, "lt": lt, "le": le}
+    read: Any = Annotated[kind, Field(strict=True, **limits)]
+    return TypeAdapter(read | None if optional else read)
+
+
+def _reader(argument: Argument) -> TypeAdapter[Any]:
+    choices = None if argument.choices is None else tuple(argument.choices)
+    return _declared(
+        argument.type, choices, argument.optional, argument.gt, argument.ge, argument.lt, argument.le
+    )
+
+
+def _one_of(choices: tuple[Any, ...]) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        if value not in choices:
+            raise ValueError(f"should be one of {', '.join(map(str, choices))}, not {value!r}")
+        return value
+
+    return read

@@ -88,6 +88,9 @@ def worded(item: Mapping[str, Any]) -> str:
     """What Pydantic found wrong with a value, in the language's words."""
     message = str(item["msg"]).removeprefix("Value error, ").replace(" after validation", "")
     message = _SUBJECT.sub("should", message)
+    message = message.replace("less than or equal to", "at most").replace(
+        "greater than or equal to", "at least"
+    )
     message = message.replace(_PATTERN, "should be a word of letters, digits and _, with a letter first")
     message = re.sub("a valid dictionary( or instance of [A-Za-z]+)?", "a mapping", message)
     message = (

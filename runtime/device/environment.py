@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 from cmt_dsl.errors import CmtError
+from cmt_dsl.lower.mindspore.private import bind_logger
 from cmt_dsl.lower.mindspore.process import prepare, quiet_exit
 
 
@@ -68,7 +69,7 @@ def native_noise_to(log: str | Path) -> Generator[None, None, None]:
     try:
         # MindSpore's Python logger keeps the stream it first sees: let it see the log
         mindspore(scratch=log.parent)
-        _bind_mindspore_logger()
+        bind_logger()
         if shows_fd2:
             sys.stderr = os.fdopen(
                 os.dup(terminal), "w", encoding=python_stderr.encoding, errors="backslashreplace", buffering=1
@@ -112,13 +113,6 @@ def _is_fd2(stream: object) -> bool:
         return stream.fileno() == 2  # type: ignore[attr-defined]
     except (AttributeError, OSError, ValueError):
         return False
-
-
-def _bind_mindspore_logger() -> None:
-    log = importlib.import_module("mindspore.log")
-    get = getattr(log, "_get_logger", None)
-    if callable(get):
-        get()
 
 
 def set_device(device: object) -> str:

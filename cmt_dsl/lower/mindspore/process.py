@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
 import platform
 import tempfile
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from cmt_dsl.lower.mindspore.private import let_cells_die_quietly
 
 
 def _has_avx512() -> bool:
@@ -53,9 +54,4 @@ def prepare(scratch: str | Path | None = None) -> dict[str, str]:
 @lru_cache(maxsize=1)
 def quiet_exit(module: Any) -> None:
     """Keep cells that outlive their module's globals from printing tracebacks at interpreter exit."""
-    atexit.register(_let_cells_die_quietly, module)
-
-
-def _let_cells_die_quietly(module: Any) -> None:
-    with contextlib.suppress(AttributeError):
-        module.nn.Cell.__del__ = lambda self: None  # pyright: ignore[reportUnknownLambdaType]
+    atexit.register(let_cells_die_quietly, module)

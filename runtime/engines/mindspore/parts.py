@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
-from typing import Any
 
 from cmt_dsl.lower.mindspore.names import attribute
+from cmt_dsl.lower.mindspore.private import bare, keep_apart, normalise_once
 from runtime.device.environment import mindspore
 
 ms = mindspore()
@@ -34,27 +33,18 @@ def recompute(net: nn.Cell, blocks: Iterable[str]) -> None:
     are not either (MindSpore leaves out what has side effects), so the numbers are the same.
     """
     wanted = {".".join(attribute(part) for part in path.split(".")) for path in blocks}
-    found = {_bare(name): (name, cell) for name, cell in net.cells_and_names() if _bare(name) in wanted}
+    found = {bare(name): (name, cell) for name, cell in net.cells_and_names() if bare(name) in wanted}
     for _, cell in found.values():
         cell.recompute()
         for _, inner in cell.cells_and_names():
             if isinstance(inner, nn.BatchNorm2d):
-                inner.bn_train.recompute(False)
+                normalise_once(inner)
     _apart(net, [name for name, _ in found.values()], "recomputed")
 
 
-def _bare(name: str) -> str:
-    """A cell's name without what mixed precision put around it."""
-    return ".".join(part for part in name.split(".") if part != "_backbone")
-
-
-def _apart(net: Any, changed: list[str], what: str) -> None:
-    """Give lazily inlined cells that hold a changed one a key of their own.
-
-    Equal keys share one compiled graph, the first one's; what is changed in each is part of the key.
-    """
+def _apart(net: nn.Cell, changed: list[str], what: str) -> None:
+    """Give cells that hold a changed one a compiled graph of their own."""
     for name, cell in net.cells_and_names():
-        inside = sorted(c[len(name) :] for c in changed if c == name or c.startswith(f"{name}."))
-        if inside and getattr(cell, "cell_init_args", "").startswith("lazy_inline_"):
-            digest = hashlib.sha256(" ".join(inside).encode()).hexdigest()[:12]
-            cell.cell_init_args += f"_{what}_{digest}"
+        inside = [c[len(name) :] for c in changed if c == name or c.startswith(f"{name}.")]
+        if inside:
+            keep_apart(cell, inside, what)

@@ -21,6 +21,7 @@ from runtime.cli.app import app
 from runtime.infer import backend as found_by_name
 from runtime.infer.backend import Backend, Compute, backend, loaded, names, register
 from tests.runtime.report.made import checkpoint_of
+from tests.tiny import ROOT
 
 
 class Halved(Backend):
@@ -150,6 +151,15 @@ def test_the_reference_computes_in_float32_alone(model: Path) -> None:
     with pytest.raises(CmtError) as found:
         loaded(backend("numpy"), load_weights(model).program, precision="float16")
     assert found.value.code == "CMT-804"
+
+
+def test_the_one_that_the_readme_shows(model: Path) -> None:
+    text = (ROOT / "runtime/README.md").read_text(encoding="utf-8")
+    exec(text.partition("```python\n")[2].partition("```")[0], {})
+    found = load_weights(model)
+    images = np.zeros((1, *found.graph.input.type.sizes), np.float32)
+    values = [loaded(backend(name), found.program)(images)[0] for name in ("reference", "numpy")]
+    np.testing.assert_array_equal(*values)
 
 
 @pytest.mark.mindspore
