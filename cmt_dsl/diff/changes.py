@@ -10,7 +10,7 @@ from typing import Any
 from cmt_dsl.cost import Tally, cost
 from cmt_dsl.diff.match import Pairing, pair
 from cmt_dsl.diff.values import changes_of
-from cmt_dsl.ir import Graph, Node, Scope, TensorType, above
+from cmt_dsl.ir import Graph, Node, Scope, TensorType, above, block_numbers
 from cmt_dsl.spec import Model
 from cmt_dsl.spec.model import resolved_data
 
@@ -131,11 +131,10 @@ def _changed(a: Graph, b: Graph, pairing: Pairing) -> Iterator[Change]:
         if x.op.kind != y.op.kind:
             yield Change(path, "op", x.op.kind, y.op.kind)
         else:
-            for field in dataclasses.fields(x.op):  # type: ignore[arg-type]
-                mine, theirs = getattr(x.op, field.name), getattr(y.op, field.name)
+            for name, mine, theirs in x.op.changes(y.op, training=True):
                 # with another number of blocks, every block has another rate: no news
-                if mine != theirs and not (follows and field.name in x.op.data_like and ".blocks." in path):
-                    yield Change(path, field.name, mine, theirs)
+                if not (follows and name in x.op.data_like and block_numbers(path)):
+                    yield Change(path, name, mine, theirs)
         reads_a = [_passed(a, i, pairing.nodes) for i in x.inputs]
         reads_b = [_passed(b, i, back) for i in y.inputs]
         if [pairing.nodes.get(i) for i in reads_a] != reads_b:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from cmt_dsl.ir import Graph, Node, signature
+from cmt_dsl.ir import Graph, Node
 
 if TYPE_CHECKING:
     import networkx
@@ -23,7 +23,7 @@ def isomorphic(a: Graph, inside_a: tuple[Node, ...], b: Graph, inside_b: tuple[N
 
     Values from outside count as one unnamed source each. Rates that only training reads are left out.
     """
-    if Counter(map(_label, inside_a)) != Counter(map(_label, inside_b)):
+    if Counter(each.meaning for each in inside_a) != Counter(each.meaning for each in inside_b):
         return False
     if _in_order(inside_a) == _in_order(inside_b):
         return True
@@ -49,16 +49,12 @@ def isomorphic(a: Graph, inside_a: tuple[Node, ...], b: Graph, inside_b: tuple[N
         return False
 
 
-def _label(node: Node) -> tuple[object, ...]:
-    return (*signature(node.op), node.type)
-
-
 def _in_order(nodes: tuple[Node, ...]) -> list[tuple[object, ...]]:
     """The nodes with inputs as numbers: equal for graphs that differ in names alone."""
     number: dict[str, int] = {node.path: i for i, node in enumerate(nodes)}
     outside: dict[str, int] = {}
     return [
-        (*_label(node), tuple(number.get(i, -1 - outside.setdefault(i, len(outside))) for i in node.inputs))
+        (*node.meaning, tuple(number.get(i, -1 - outside.setdefault(i, len(outside))) for i in node.inputs))
         for node in nodes
     ]
 
@@ -69,7 +65,7 @@ def _view(nodes: tuple[Node, ...]) -> networkx.DiGraph[str]:
 
     view: networkx.DiGraph[str] = networkx.DiGraph()
     for node in nodes:
-        view.add_node(node.path, label=_label(node))
+        view.add_node(node.path, label=node.meaning)
     for node in nodes:
         positions: dict[str, list[int]] = {}
         for position, source in enumerate(node.inputs):

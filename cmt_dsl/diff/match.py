@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from cmt_dsl.diff.isomorphism import isomorphic
-from cmt_dsl.ir import Graph, Node, Scope, above, signature
+from cmt_dsl.ir import Graph, Node, Scope, above
 
 Item = Node | Scope
 
@@ -87,7 +87,7 @@ class _Matching:
 
     def _same(self, x: Item, y: Item) -> bool:
         if isinstance(x, Node) and isinstance(y, Node):
-            return signature(x.op) == signature(y.op) and x.type == y.type
+            return x.meaning == y.meaning
         if isinstance(x, Node) or isinstance(y, Node):
             return False
         key = (x.path, y.path)

@@ -66,8 +66,7 @@ class Folding:
         return scope.block, tuple(
             (
                 node.path[len(below) :],
-                signature(node.op),
-                node.type,
+                node.meaning,
                 tuple(outside.get(i, i[len(below) :]) for i in node.inputs),
             )
             for node in self._inside[scope.path]

@@ -121,7 +121,7 @@ def _declared(
     kind: Any = {"int": int, "float": float, "bool": bool, "str": str}[type_]
     if choices is not None:
         kind = Annotated[kind, AfterValidator(_one_of(choices))]
-    limits = {} if type_ in ("bool", "str") else {"gt": gt, "ge": ge, "lt": lt, "le": le}
+    limits: dict[str, Any] = {} if type_ in ("bool", "str") else {"gt": gt, "ge": ge, "lt": lt, "le": le}
     read: Any = Annotated[kind, Field(strict=True, **limits)]
     return TypeAdapter(read | None if optional else read)
 

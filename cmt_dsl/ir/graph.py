@@ -33,6 +33,11 @@ class Node:
         """The parameter's name everywhere: the node's path, then its own (a bare one: the path)."""
         return f"{self.path}.{param.name}" if param.name else self.path
 
+    @property
+    def meaning(self) -> tuple[object, ...]:
+        """What it computes, whatever it is called and whatever it reads: equal for nodes of one structure."""
+        return (*signature(self.op), self.type)
+
 
 @dataclass(frozen=True)
 class Scope:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
@@ -86,6 +86,16 @@ class Op(ABC):
         """The same without `LATER` attributes that have their default."""
         usual = {f.name: f.default for f in fields(self) if f.metadata == LATER}  # type: ignore[arg-type]
         return tuple((k, v) for k, v in self.attributes().items() if k not in usual or v != usual[k])
+
+    def changes(self, other: Op, *, training: bool = False) -> Iterator[tuple[str, Any, Any]]:
+        """(name, here, there) of each attribute that another operator of the kind has otherwise.
+
+        With `training` also of those that only training reads.
+        """
+        for part in fields(self):  # type: ignore[arg-type]
+            here, there = getattr(self, part.name), getattr(other, part.name)
+            if here != there and (training or part.name not in self.data_like):
+                yield part.name, here, there
 
     @abstractmethod
     def infer(self, *x: TensorType) -> TensorType:

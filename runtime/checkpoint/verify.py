@@ -237,9 +237,7 @@ def _meaning(held: Graph, wanted: Graph, blamed: set[str]) -> Iterator[Differenc
 def _changed(held: Op, wanted: Op) -> str:
     if held.kind != wanted.kind:
         return f"{held.kind} in the checkpoint, {wanted.kind} in the spec"
-    was, now = held.attributes(), wanted.attributes()
     return ", ".join(
-        f"{k} {spelled(was[k])} in the checkpoint, {spelled(now[k])} in the spec"
-        for k in now
-        if was[k] != now[k]
+        f"{name} {spelled(was)} in the checkpoint, {spelled(now)} in the spec"
+        for name, was, now in held.changes(wanted)
     )

@@ -87,10 +87,9 @@ def changed_attributes(before: Graph, after: Graph) -> list[str]:
         old = before.by_path.get(node.path)
         if old is None or old.op.kind != node.op.kind or node.op.sized:
             continue
-        was = old.op.attributes()
-        for name, value in node.op.attributes().items():
-            if was[name] != value and name != "out":
-                counts[f"{node.op.kind} {name}: {_short(was[name])} → {_short(value)}"] += 1
+        for name, was, now in old.op.changes(node.op):
+            if name != "out":
+                counts[f"{node.op.kind} {name}: {_short(was)} → {_short(now)}"] += 1
     return [f"{change} ({count} ×)" for change, count in counts.items()]
 
 
