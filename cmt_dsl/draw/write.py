@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import get_args
 
+from rich.console import Console
+
+from cmt_dsl.draw.dot import dot
+from cmt_dsl.draw.mermaid import MOST_EDGES, MOST_SIGNS, mermaid
 from cmt_dsl.draw.render import Engine, Picture, render
 from cmt_dsl.draw.scene import Scene
+from cmt_dsl.draw.tree import tree
 from cmt_dsl.errors import CmtError
 
 FORMATS = ("txt", "mermaid", "dot", *get_args(Picture))
@@ -18,13 +23,10 @@ def write(scene: Scene, format_: str, engine: Engine | None = None) -> tuple[byt
     if format_ == "txt":
         return text(scene).encode(), ()
     if format_ == "mermaid":
-        from cmt_dsl.draw.mermaid import MOST_EDGES, MOST_SIGNS, mermaid
-
         words = mermaid(scene)
         large = len(words) > MOST_SIGNS or len(scene.edges) > MOST_EDGES
         note = f"GitHub draws up to {MOST_SIGNS:,} signs and {MOST_EDGES} edges: take a coarser level or a --path"
         return words.encode(), (note,) if large else ()
-    from cmt_dsl.draw.dot import dot
 
     if format_ == "dot":
         return dot(scene).encode(), ()
@@ -36,10 +38,6 @@ def write(scene: Scene, format_: str, engine: Engine | None = None) -> tuple[byt
 def text(scene: Scene, columns: int = COLUMNS) -> str:
     """The tree as plain text, so many columns wide at most."""
     import io
-
-    from rich.console import Console
-
-    from cmt_dsl.draw.tree import tree
 
     file = io.StringIO()
     Console(file=file, width=columns, color_system=None, legacy_windows=False).print(tree(scene))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from cmt_dsl.diff.values import changes_of
+from cmt_dsl.spec.tree import plain, read_text
 from runtime.array import Array
 from runtime.checkpoint.file import Checkpoint, load_checkpoint
 from runtime.checkpoint.statistics import Level, part_of
@@ -135,7 +136,6 @@ def _squares(value: Array) -> float:
 
 def _facts(a: Checkpoint, b: Checkpoint) -> dict[str, tuple[Any, Any]]:
     """Fields of the headers that differ: of the spec and the recipe value by value."""
-    from cmt_dsl.spec.tree import plain, read_text
 
     def told(checkpoint: Checkpoint) -> dict[str, Any]:
         return {

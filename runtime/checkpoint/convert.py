@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors.numpy import save
 
 from cmt_dsl.errors import CmtError
+from runtime.atomic import write_atomically
 from runtime.checkpoint.file import Checkpoint, save_checkpoint
+from runtime.checkpoint.formats.torchwrite import write_torch
 from runtime.checkpoint.load import COUNTERS, Imported
 from runtime.checkpoint.recognise import NAMINGS, counters_of, names_of
 from runtime.versions import versions
@@ -40,16 +43,10 @@ def write_weights(path: Path, weights: Imported, to: str, names: str = "official
     naming = {"ckpt": "cell", "safetensors": names}.get(to, to)
     named = {theirs: arrays[ours] for ours, theirs in names_of(graph, naming).items()}
     if to == "official":
-        from runtime.checkpoint.formats.torchwrite import write_torch
-
         for ours, theirs in counters_of(graph, naming).items():
             named[theirs] = np.array(weights.counters.get(ours, 0), np.int64)
         write_torch(path, named)
     elif to == "safetensors":
-        from safetensors.numpy import save
-
-        from runtime.atomic import write_atomically
-
         write_atomically(path, save({k: np.asarray(v, order="C") for k, v in named.items()}))
     else:
         from runtime.checkpoint.formats.mindfile import write_mindspore

@@ -12,6 +12,7 @@ from cmt_dsl import Graph, Model, build, load, load_text
 from cmt_dsl.errors import CmtError
 from cmt_dsl.ir import depths
 from cmt_dsl.lower.mindspore.names import canonical_names
+from cmt_dsl.spec import names as names_of_kind
 from cmt_dsl.weights.names import counter_names, foreign_names, own_path
 from runtime.checkpoint.formats.beside import unwrapped, without_bookkeeping
 
@@ -166,8 +167,6 @@ class _Fit:
 def _candidates(
     shapes: Shapes, spec: str | Path | None, overrides: Sequence[str], first: Model | None
 ) -> Iterator[_Fit]:
-    from cmt_dsl.spec import names
-
     for naming in NAMINGS:
         foreign = naming in ("official", "mindcv")
         translated = [own_path(n, naming) or "" for n in shapes] if foreign else list(shapes)
@@ -180,7 +179,7 @@ def _candidates(
         if first is not None and (fit := _fit(naming, first, shapes, [])) is not None:
             yield fit
             yield from [] if fit.exact else _resized(fit, _again(first), {})
-        for name in _of_depth(translated) or names("models"):
+        for name in _of_depth(translated) or names_of_kind("models"):
             for profile in _profiles(naming):
                 sets = {"profile": profile}
                 fit = _fit(naming, load(name, set=sets), shapes, [])
@@ -199,11 +198,9 @@ def _shipped(name: str) -> Callable[[dict[str, Any]], Model]:
 
 def _of_depth(paths: Sequence[str]) -> list[str]:
     """Shipped models with as many blocks in each stage as these paths speak of."""
-    from cmt_dsl.spec import names
-
     wanted = depths(paths)
     found: list[str] = []
-    for name in names("models"):
+    for name in names_of_kind("models"):
         stages = [sum(run[1] for run in stage.runs) for stage in load(name).spec.stages]
         if dict(enumerate(stages)) == wanted:
             found.append(name)

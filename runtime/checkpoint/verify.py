@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from cmt_dsl import build, load, load_text
 from cmt_dsl.errors import CmtError, Place
 from cmt_dsl.ir import Graph, Op, above, block_of, misfits, signature, spelled
 from cmt_dsl.spec import Model
@@ -96,8 +97,6 @@ def verify(path: str | Path, spec: str | None = None, overrides: Sequence[str] =
     With only `overrides` its own spec is edited. A parameter (averaged ones too) fits if it is there, in the graph's shape, float32,
     finite; the graph fits if every operator means what it meant in training.
     """
-    from cmt_dsl import build, load, load_text
-
     checkpoint = load_checkpoint(path)
     own = load_text(checkpoint.spec_text, "<checkpoint>")
     if spec is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cmt_dsl import Graph, Model, build, load
 from cmt_dsl.errors import Problem, SpecError
-from runtime.recipe.paths import in_recipe
 
 
 def built(spec: str, sets: list[str] | None, *, restated: list[Problem] | None = None) -> tuple[Model, Graph]:
@@ -12,6 +11,8 @@ def built(spec: str, sets: list[str] | None, *, restated: list[Problem] | None =
     try:
         model = load(spec, overrides=tuple(sets or ()), restated=restated)
     except SpecError as error:
+        from runtime.recipe.paths import in_recipe  # the schema of recipes, for who has made a mistake
+
         raise (in_recipe(error, for_model=True) if sets else error) from None
     return model, build(model)
 

@@ -25,8 +25,6 @@ from runtime.atomic import write_atomically
 from runtime.cli.model import built
 from runtime.cli.options import Json, Sets, Spec
 from runtime.cli.terminal import table_console
-from runtime.device.compiling import first_run
-from runtime.recipe.schema import Recipe
 
 
 class Kind(str, Enum):
@@ -150,6 +148,8 @@ def resolve(spec: Spec, set: Sets = None, as_json: Json = False) -> None:
 def schema(kind: Annotated[Schema, typer.Argument(help="Which files to describe.")] = Schema.model) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
     if kind is Schema.recipe:
+        from runtime.recipe.schema import Recipe
+
         described = Recipe.model_json_schema()
     else:
         described = {Schema.model: ModelFile, Schema.block: BlockSpec, Schema.profile: ProfileSpec}[
@@ -177,6 +177,8 @@ def compile_(
         facts |= {"file": str(emit), "lines": text.count("\n"), "classes": text.count("(nn.Cell):")}
         message = f"{emit}: {facts['classes']} classes, {facts['lines']} lines; its Model() is the network"
     else:
+        from runtime.device.compiling import first_run  # NumPy, MindSpore
+
         facts |= first_run(graph)
         message = (
             f"{model.name}: cell {facts['cell_seconds']:.1f} s, graph {facts['compile_seconds']:.1f} s, "

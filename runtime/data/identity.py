@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cmt_dsl.errors import CmtError
 from runtime.array import Array
-
-if TYPE_CHECKING:
-    from runtime.data.stored import Stored
+from runtime.data.stored import Stored
 
 Identity = dict[str, dict[str, str]]
 """By split and class: how many images, and a hash of their names and sizes, as "12 8f14e45f"."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from cmt_dsl.errors import CmtError
 from runtime.array import Array
 from runtime.data.classes import Order
-
-if TYPE_CHECKING:
-    from runtime.data.identity import Identity
-    from runtime.data.splitting import Split
+from runtime.data.identity import Identity
+from runtime.data.splitting import Split
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,13 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cmt_dsl.errors import CmtError
 from runtime.array import Array
 from runtime.atomic import write_atomically
-
-if TYPE_CHECKING:
-    from runtime.data.stored import Content, Stored
+from runtime.data.stored import Content, Stored
 
 SPLIT = "split.json"
 """The list in a run's directory."""

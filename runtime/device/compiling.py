@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from cmt_dsl import Graph
+import numpy as np
+
+from cmt_dsl import Graph, to_cell
+from runtime.device.environment import mindspore, native_errors, native_noise_to, temporary_log
 
 
 def first_run(graph: Graph) -> dict[str, object]:
     """Build the Cell, compile it in graph mode and run one zero image, in inference."""
-    from runtime.device.environment import mindspore, native_errors, native_noise_to, temporary_log
-
     with temporary_log("compile") as log, native_noise_to(log), native_errors(log):
         ms = mindspore()
-        import numpy as np
-
-        from cmt_dsl import to_cell
 
         ms.set_context(mode=ms.GRAPH_MODE)
         started = time.perf_counter()

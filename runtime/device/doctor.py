@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from cmt_dsl.draw.render import engines
 from cmt_dsl.lower.mindspore.process import ADDED, prepare, variables
 from runtime.device.environment import mindspore
 
@@ -124,7 +125,6 @@ def _extras() -> list[Row]:
 
 
 def _graphviz() -> Row:
-    from cmt_dsl.draw.render import engines
 
     found = engines()
     if not found:

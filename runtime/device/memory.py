@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from cmt_dsl import Graph
+from cmt_dsl import Graph, cost
 
 BASE = 0.8 * 2**30  # MindSpore itself
 KEPT = 2.0  # measured on CMT-S, batch 8, on the CPU: outputs, saved derivatives and gradients
@@ -15,8 +13,6 @@ PER_PARAMETER = 16  # weight, gradient and two moments in float32
 
 def step_bytes(graph: Graph, batch: int) -> float:
     """Estimated peak resident bytes of training with `batch` images on the CPU."""
-    from cmt_dsl import cost
-
     total = cost(graph).total
     return BASE + KEPT * batch * total.activations + PER_PARAMETER * total.trainable
 

@@ -7,9 +7,10 @@ import itertools
 import signal
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from cmt_dsl.errors import CmtError
 from runtime.data.source import Batch
@@ -29,9 +30,6 @@ from runtime.train.ledger import Ledger
 from runtime.train.plan import Plan
 from runtime.train.saving import CheckpointSaver
 from runtime.train.state import equalise, give_back, settle
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 
 def train(

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from runtime.recipe.schema import Recipe
+from runtime.recipe.schema import Recipe
 
 
 def rates(recipe: Recipe, train_size: int, devices: int = 1) -> tuple[float, list[float]]:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from cmt_dsl import Graph
 from cmt_dsl.errors import CmtError, did_you_mean
 from cmt_dsl.ir import above, below, block_of, is_block, stage_of
-
-if TYPE_CHECKING:
-    from cmt_dsl import Graph
-    from runtime.recipe.schema import Recipe
+from runtime.recipe.schema import Recipe
 
 
 def frozen(graph: Graph, parts: Sequence[str]) -> set[str]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
+from cmt_dsl import Graph
 from runtime.array import Array, Arrays
 from runtime.jobs.world import World
 from runtime.train.engine import Engine
 from runtime.train.resume import Continuation
-
-if TYPE_CHECKING:
-    from cmt_dsl import Graph
 
 WORKER = "worker.{rank}:"
 """Before the name of what a worker has of its own between two validations."""

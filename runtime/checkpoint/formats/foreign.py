@@ -13,6 +13,8 @@ from runtime.array import Array
 from runtime.checkpoint.container import NUMPY, read_container, read_header, tensor
 from runtime.checkpoint.file import is_own
 from runtime.checkpoint.formats.beside import averaged
+from runtime.checkpoint.formats.inert import Inert, TensorRef
+from runtime.checkpoint.formats.torchfile import read_torch
 
 USUAL = {
     "raw": ("model", "state_dict"),
@@ -79,8 +81,6 @@ def _one_of_two(path: Path, kind: str, arrays: dict[str, Array], which: str) -> 
 
 
 def _pth(path: Path, which: str) -> Found:
-    from runtime.checkpoint.formats.inert import Inert, TensorRef
-    from runtime.checkpoint.formats.torchfile import read_torch
 
     file = read_torch(path)
     content = file.content
