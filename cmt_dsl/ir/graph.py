@@ -167,9 +167,8 @@ class Graph:
             shapes = [(p.name, p.shape) for p in node.params]
             line = (node.path, *signature(node.op), node.inputs, node.type.shape, shapes)
             digest.update(repr(line).encode())
-        if [path for _, path in self.outputs] != [
-            self.nodes[-1].path
-        ]:  # what a spec builds ends with its output
+        # what a spec builds ends with its output
+        if [path for _, path in self.outputs] != [self.nodes[-1].path]:
             digest.update(repr(self.outputs).encode())
         return digest.hexdigest()
 

@@ -109,9 +109,8 @@ class Surgery:
                 self.nodes[node.path] = dataclasses.replace(node, inputs=inputs)
         if chosen is None:
             self.outputs = {name: new if path == old else path for name, path in self.outputs.items()}
-            for (
-                scope
-            ) in self.scopes.values():  # of a scope without nodes, which is its input under another name
+            # of a scope without nodes, which is its input under another name
+            for scope in self.scopes.values():
                 if scope.output == old:
                     self.scopes[scope.path] = dataclasses.replace(scope, output=new)
 

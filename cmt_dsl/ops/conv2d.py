@@ -56,9 +56,8 @@ class Conv2d(Op, kind="conv2d"):
 
     def params(self, *x: TensorType) -> tuple[Param, ...]:
         c, (kh, kw) = x[0].map()[0], pair(self.kernel)
-        fan_out = (
-            self.out * kh * kw
-        )  # whatever the groups: PyTorch's and MindSpore's initialisers know of none
+        # whatever the groups: PyTorch's and MindSpore's initialisers know of none
+        fan_out = self.out * kh * kw
         weight = Param("weight", (self.out, c // self.groups, kh, kw), self.init, decay=True, fan_out=fan_out)
         return (weight, Param("bias", (self.out,), "zeros")) if self.bias else (weight,)
 

@@ -63,9 +63,8 @@ def mixed(images: Array, targets: Array, how: Mixture) -> tuple[Array, Array]:
     targets = targets * share + targets[::-1] * rest
     if how.box is None:
         blend = np.empty_like(images)
-        for out, own, other in zip(
-            blend, images, images[::-1], strict=True
-        ):  # one at a time stays in the cache
+        # one at a time stays in the cache
+        for out, own, other in zip(blend, images, images[::-1], strict=True):
             np.multiply(own, share, out=out)
             out += other * rest
         return blend, targets

@@ -25,9 +25,8 @@ def overlay(seen: Array, heat: Array, strongest: float) -> Array:
     share = np.clip(heat / strongest, -1, 1) if strongest > 0 else np.zeros_like(heat)
     size = (seen.shape[1], seen.shape[0])
     wide = np.asarray(Image.fromarray(share.astype(np.float32)).resize(size, Resampling.BILINEAR))[..., None]
-    grey = seen.astype(np.float32) @ np.array(
-        [0.299, 0.587, 0.114], np.float32
-    )  # colours would mix with the map's
+    # grey, for colours would mix with the map's
+    grey = seen.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     colour = np.where(wide > 0, np.asarray(WARM, np.float32), np.asarray(COLD, np.float32))
     alpha = np.abs(wide) * OPAQUE
     mixed = grey[..., None] * (1 - alpha) + colour * alpha

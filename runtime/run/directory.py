@@ -158,9 +158,8 @@ class CheckpointFiles:
         if better:
             self.best = top1
         if top1 is not None:
-            ranked = sorted(
-                [*self._kept, (checkpoint.epoch, top1)], key=lambda e: -e[1]
-            )  # of equals the first
+            # of equals the first
+            ranked = sorted([*self._kept, (checkpoint.epoch, top1)], key=lambda e: -e[1])
             self._kept = ranked[: self._keep]
         header = {
             "kind": STATE_KIND,

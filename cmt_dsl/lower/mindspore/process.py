@@ -42,9 +42,8 @@ ADDED: dict[str, str] = {}
 def prepare(scratch: str | Path | None = None) -> dict[str, str]:
     """Set what is unset and return what was set. Without effect on a MindSpore that is already loaded."""
     if scratch is None:
-        scratch = (
-            Path(tempfile.gettempdir()) / f"cmt-mindspore-{os.getpid()}"
-        )  # made by MindSpore only on failure
+        # made by MindSpore only on failure
+        scratch = Path(tempfile.gettempdir()) / f"cmt-mindspore-{os.getpid()}"
     added = {k: v for k, v in variables(scratch).items() if k not in os.environ}
     os.environ.update(added)
     ADDED.update(added)

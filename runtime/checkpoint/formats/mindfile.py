@@ -122,9 +122,8 @@ def _array(tag: str, kind: str, dims: list[int], contents: list[memoryview]) -> 
     data = contents[0] if len(contents) == 1 else b"".join(contents)
     stored = "<u2" if TYPES[kind] == "bfloat16" else TYPES[kind]
     size = np.dtype(stored).itemsize
-    shape = (
-        () if dims == [0] and len(data) == size else tuple(dims)
-    )  # MindSpore writes a scalar's dims as [0]
+    # MindSpore writes a scalar's dims as [0]
+    shape = () if dims == [0] and len(data) == size else tuple(dims)
     if prod(shape) * size != len(data):
         raise ValueError(f"'{tag}' has {len(data):,} bytes for the shape {list(shape)}")
     flat = np.frombuffer(data, stored)

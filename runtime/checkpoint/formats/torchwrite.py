@@ -36,9 +36,8 @@ def write_torch(path: Path, arrays: Mapping[str, Array]) -> None:
 
 
 def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
-    archive.writestr(
-        zipfile.ZipInfo(f"{ROOT}/{name}"), data
-    )  # without a time: the same weights, the same file
+    # without a time: the same weights, the same file
+    archive.writestr(zipfile.ZipInfo(f"{ROOT}/{name}"), data)
 
 
 def _tensor(value: Array, key: str) -> bytes:

@@ -14,10 +14,9 @@ from runtime.recipe.augment import AugmentGroup, Crop
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MEAN, STD = (
-    (0.485 * 255, 0.456 * 255, 0.406 * 255),
-    (0.229 * 255, 0.224 * 255, 0.225 * 255),
-)  # ImageNet, 0..255
+# ImageNet, 0..255
+MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
+STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 LUMA = np.array((0.299, 0.587, 0.114), dtype=np.float32)
 FILL = (round(MEAN[0]), round(MEAN[1]), round(MEAN[2]))  # where a moved image leaves nothing
 ATTEMPTS = 10  # timm and torchvision: then the largest crop from the centre

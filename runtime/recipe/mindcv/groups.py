@@ -98,9 +98,8 @@ def optimizer(r: Reading) -> None:
     name = r.values["opt"].lower()
     if name == "adamw":
         r.put("optimizer.name", "adamw", "opt")
-        r.put(
-            "optimizer.betas", [0.9, 0.999], "opt"
-        )  # of mindcv/optim/adamw.py; the key eps does not reach it
+        # of mindcv/optim/adamw.py; the key eps does not reach it
+        r.put("optimizer.betas", [0.9, 0.999], "opt")
         r.put("optimizer.eps", 1e-8, "opt")
         if given := [key for key in ("momentum", "use_nesterov") if r.given(key)]:
             r.done.notes.append(f"without effect: {', '.join(given)} (MindCV gives adamw none)")

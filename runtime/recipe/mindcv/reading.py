@@ -16,14 +16,8 @@ from cmt_dsl.spec.file import read_file
 from cmt_dsl.spec.find import shipped
 from cmt_dsl.spec.tree import Map, plain
 
-WORDS = {
-    "yes": True,
-    "true": True,
-    "1": True,
-    "no": False,
-    "false": False,
-    "0": False,
-}  # as its parser reads them
+WORDS = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
+"""As its parser reads them."""
 
 
 class Key(BaseModel):
