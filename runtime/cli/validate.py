@@ -71,10 +71,10 @@ def validate(
         if out.suffix.lower() not in (".csv", ".html"):
             raise typer.BadParameter("-o takes a file that ends in .csv or .html")
         require_free(out, overwrite, checkpoint)
+    by, read = backend_of(backend), load_weights(checkpoint, spec=spec, which=weights)
     console = console_for(as_json)
     say(console, f"validating {checkpoint} ({weights} weights) on {data}")
     asked = Asked(classes, class_order, train_name, val_name)
-    by, read = backend_of(backend), load_weights(checkpoint, spec=spec, which=weights)
     with by.session("validate"), Status(console) as now:
         world = SOLO if alone(distributed) else framework().join(DeviceGroup())
         found = run(
