@@ -124,7 +124,6 @@ def _table(*columns: str, right: bool = False) -> Any:
 
 
 def _print(table: Any) -> None:
-
     console = Console(highlight=False, markup=False)
     with console.capture() as text:
         console.print(table)

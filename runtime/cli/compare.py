@@ -75,18 +75,15 @@ def _source(m: Member) -> str:
 
 
 def _section(title: str) -> Any:
-
     return Text(title, style="bold")
 
 
 def _change(path: str, a: Any, b: Any) -> Any:
-
     text = Text(f"  {plain(path)}: ")
     return text.append(_value(a), style="red").append(" → ").append(_value(b), style="green")
 
 
 def _parts(parts: Sequence[Part]) -> Any:
-
     table = Table(box=None, pad_edge=False)
     table.add_column("", overflow="fold")
     for name in ("output", "depth", "params", "Δ", "MACs", "Δ"):
@@ -97,7 +94,6 @@ def _parts(parts: Sequence[Part]) -> Any:
 
 
 def _figures(part: Part) -> Iterator[str]:
-
     yield _both(*(shape(t.shape) if t else None for t in part.output))
     yield _both(*(str(n) if n is not None else None for n in part.depth))
     for figure in ("trainable", "macs"):

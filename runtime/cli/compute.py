@@ -131,7 +131,6 @@ def features(
 
 
 def _save_array(path: Path, array: Any) -> None:
-
     buffer = io.BytesIO()
     np.save(buffer, array)
     write_atomically(path, buffer.getbuffer())

@@ -185,7 +185,6 @@ def _group(sets: list[str] | None, train_name: str | None, val_name: str | None)
 
 
 def _open(data: str, recipe: str, model: str, sets: tuple[str, ...]) -> tuple[Source, Recipe]:
-
     plan = load_recipe(recipe, overrides=tuple(s for s in sets if is_recipe_path(s)))
     spec = load(model, overrides=tuple(s for s in sets if not is_recipe_path(s)))
     view = View.of(spec, plan.data.eval_crop)

@@ -124,7 +124,6 @@ def diff_specs(
 
 
 def _sides(difference: Difference, graphs: tuple[Graph, Graph], level: GraphLevel, chosen: str) -> bytes:
-
     a, b = (compose(graph, cost(graph), level) for graph in graphs)
     text = side_by_side(difference, a, b)
     if chosen == "dot":

@@ -72,7 +72,6 @@ def predict(
 
 
 def _print(made: Predicted) -> None:
-
     for each in made.predictions:
         likely = ", ".join(f"{plain(g.name)} {g.probability:.2%}" for g in each.guesses)
         typer.echo(f"{plain(each.image.name)}: {likely}")

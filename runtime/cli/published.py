@@ -67,7 +67,6 @@ def _row(*cells: str) -> str:
 
 
 def _print(each: Published, cache: Cache) -> None:
-
     entry, here = each.entry, _here(cache, each.name)
     count = entry.bytes or (here["seen"] or {}).get("bytes")
     state = "yes" if here["file"] else f"{size(here['part'])} of it" if here["part"] else "no"
@@ -143,7 +142,6 @@ def get(
 
 
 def _where(cache: Path | None) -> str:
-
     return "" if open_cache(cache) == open_cache() else f", with {VARIABLE}={cache} in the environment"
 
 

@@ -125,7 +125,6 @@ def _extras() -> list[Row]:
 
 
 def _graphviz() -> Row:
-
     found = engines()
     if not found:
         return Row(

@@ -77,7 +77,7 @@ def test_an_ending_that_says_nothing_is_refused(tmp_path: Path) -> None:
 def test_the_doctor_says_who_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     row = doctor._graphviz()
     assert row.state == "ok" and row.value.startswith(f"drawings by {engines()[0].name}: ")
-    monkeypatch.setattr("cmt_dsl.draw.render.engines", list)
+    monkeypatch.setattr("runtime.device.doctor.engines", list)
     assert doctor._graphviz().state == "warn" and "cmt-dsl[viz]" in doctor._graphviz().fix
 
 

@@ -81,7 +81,6 @@ def _one_of_two(path: Path, kind: str, arrays: dict[str, Array], which: str) -> 
 
 
 def _pth(path: Path, which: str) -> Found:
-
     file = read_torch(path)
     content = file.content
     if not isinstance(content, dict):
