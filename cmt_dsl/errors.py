@@ -61,6 +61,7 @@ CODES: dict[str, str] = {
     "CMT-302": "a graph cannot be changed in this way",
     "CMT-303": "a text is not a graph",
     "CMT-304": "a pass failed",
+    "CMT-309": "not a form that a model can be exported in",
     "CMT-402": "weights do not fit the graph",
     "CMT-403": "input array does not fit the model",
     "CMT-404": "no value of that name in the model, or none that a Cell can give",

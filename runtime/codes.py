@@ -72,4 +72,6 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-834": "the head has no class activation map",
     "CMT-840": "no backend of that name",
     "CMT-841": "a backend that lacks something here",
+    "CMT-866": "a place that a backend has not here",
+    "CMT-867": "a backend failed while compiling or computing",
 }

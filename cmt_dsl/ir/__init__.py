@@ -2,7 +2,8 @@
 
 from cmt_dsl.ir.fit import Misfit, misfits, require_fit
 from cmt_dsl.ir.graph import Graph, Node, ParamInfo, Scope, signature
-from cmt_dsl.ir.op import LATER, Array, Arrays, Emitter, Op, Samples
+from cmt_dsl.ir.onnx_emitter import Layout, OnnxEmitter, OnnxValue
+from cmt_dsl.ir.op import LATER, Emitter, Op, Samples
 from cmt_dsl.ir.paths import (
     GraphLevel,
     WeightLevel,
@@ -16,7 +17,7 @@ from cmt_dsl.ir.paths import (
 )
 from cmt_dsl.ir.program import Program
 from cmt_dsl.ir.rewrite import Surgery, cut, insert, remove, rename, replace
-from cmt_dsl.ir.tensor import Init, Param, TensorType, broadcast
+from cmt_dsl.ir.tensor import Array, Arrays, Init, Param, TensorType, broadcast
 from cmt_dsl.ir.text import parsed, spelled, text, whole_text
 from cmt_dsl.ir.verify import ROOT, verify
 
@@ -29,8 +30,11 @@ __all__ = [
     "Graph",
     "GraphLevel",
     "Init",
+    "Layout",
     "Misfit",
     "Node",
+    "OnnxEmitter",
+    "OnnxValue",
     "Op",
     "Param",
     "ParamInfo",

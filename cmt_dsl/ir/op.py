@@ -8,16 +8,10 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from cmt_dsl.ir.tensor import Param, TensorType
+from cmt_dsl.ir.tensor import Array, Arrays, Param, TensorType
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-Array: TypeAlias = "NDArray[np.floating[Any]]"
-Arrays: TypeAlias = "Mapping[str, Array]"
-"""An operator's parameters by name."""
-
+    from cmt_dsl.ir.onnx_emitter import OnnxEmitter, OnnxValue
 
 Family = Literal[
     "input",
@@ -48,7 +42,7 @@ Samples: TypeAlias = "tuple[tuple[Op, tuple[tuple[int | None, ...], ...]], ...]"
 class Op(ABC):
     """An operator of the graph; its dataclass fields are its attributes.
 
-    A subclass is `class Gelu(Op, kind="gelu")` and gives `infer`, `numpy` and `mindspore`;
+    A subclass is `class Gelu(Op, kind="gelu")` and gives `infer`, `numpy`, `mindspore` and `onnx`;
     `params` and `macs` where it has any. Its inputs arrive as positional arguments.
     """
 
@@ -116,6 +110,10 @@ class Op(ABC):
     @abstractmethod
     def mindspore(self, ms: Emitter, *x: str) -> str:
         """The MindSpore expression on the variables `x`; sub-cells are asked of `ms`."""
+
+    @abstractmethod
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        """The meaning in inference as ONNX nodes, for values with a batch; constants are folded before."""
 
     @staticmethod
     @abstractmethod

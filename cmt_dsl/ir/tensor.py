@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from cmt_dsl.errors import ShapeError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Array: TypeAlias = "NDArray[np.floating[Any]]"
+Arrays: TypeAlias = "Mapping[str, Array]"
+"""An operator's parameters by name."""
 
 Dim = int | None
 """A dimension; None is the batch."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Samples, TensorType
+from cmt_dsl.ir import LATER, Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Samples, TensorType
 from cmt_dsl.ops.attributes import Flag, pair
 from cmt_dsl.ops.pooling import Pooling
 from cmt_dsl.ops.windows import padded, windows
@@ -45,6 +45,9 @@ class AvgPool(Pooling, kind="avg_pool"):
             _, h, w = ms.types[0].map()
             return f"{ms.support('AvgPoolInside', self.kernel, self.stride, (h, w))}({x[0]}, {around})"
         return f"{ms.cell('nn.AvgPool2d', self.kernel, self.stride)}({around})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        return self.pooled(to, "AveragePool", x[0], count_include_pad=int(self.count_padding is True))
 
     @staticmethod
     def samples() -> Samples:

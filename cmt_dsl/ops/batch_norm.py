@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Param, Samples, TensorType
 from cmt_dsl.ops.attributes import Epsilon, Fraction
 
 
@@ -51,6 +51,11 @@ class BatchNorm(Op, kind="batch_norm"):
         c = ms.types[0].map()[0]
         norm = ms.cell("nn.BatchNorm2d", c, eps=self.eps, momentum=round(1 - self.momentum, 10))
         return f"{norm}({x[0]})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        names = ("weight", "bias", "running_mean", "running_var")
+        constants = (to.initialiser(name, to.weights[name]) for name in names)
+        return to.give(to.node("BatchNormalization", to.read(x[0]), *constants, epsilon=self.eps))
 
     @staticmethod
     def samples() -> Samples:

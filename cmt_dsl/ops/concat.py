@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import LATER, Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 from cmt_dsl.ops.axes import Axis, axes
 
 
@@ -38,6 +38,11 @@ class Concat(Op, kind="concat"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return f"ops.concat(({', '.join(x)}), {self._axis()})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        if self._axis() == 1 and all("tokens" in v.forms for v in x):
+            return to.give(to.node("Concat", *(to.read(v, "tokens") for v in x), axis=2), "tokens")
+        return to.give(to.node("Concat", *map(to.read, x), axis=self._axis()))
 
     @staticmethod
     def samples() -> Samples:

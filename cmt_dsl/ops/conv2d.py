@@ -3,7 +3,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Init, Op, Param, Samples, TensorType
+from cmt_dsl.ir import (
+    LATER,
+    Array,
+    Arrays,
+    Emitter,
+    Init,
+    OnnxEmitter,
+    OnnxValue,
+    Op,
+    Param,
+    Samples,
+    TensorType,
+)
 from cmt_dsl.ops.attributes import Count, Flag, Margins, Sides, pair
 from cmt_dsl.ops.windows import padded, span, window, windows
 
@@ -102,6 +114,22 @@ class Conv2d(Op, kind="conv2d"):
             "nn.Conv2d", c, self.out, self.kernel, **options, has_bias=self.bias, weight_init="zeros"
         )
         return f"{conv}({x[0]})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        kernel, stride, padding, dilation = self._pairs()
+        inputs = [to.initialiser(name, to.weights[name]) for name in ("weight", "bias")[: 1 + self.bias]]
+        return to.give(
+            to.node(
+                "Conv",
+                to.read(x[0]),
+                *inputs,
+                kernel_shape=kernel,
+                strides=stride,
+                pads=(*padding, *padding),
+                dilations=dilation,
+                group=self.groups,
+            )
+        )
 
     @staticmethod
     def samples() -> Samples:

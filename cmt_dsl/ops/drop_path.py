@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Rate
 
 
@@ -30,6 +30,9 @@ class DropPath(Op, kind="drop_path"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return f"{ms.support('DropPath')}({x[0]})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        return x[0]
 
     @staticmethod
     def samples() -> Samples:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Rate
 
 
@@ -28,6 +28,9 @@ class Dropout(Op, kind="dropout"):
         if self.rate == 0:
             return x[0]
         return f"{ms.support('Dropout', self.rate)}({x[0]})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        return x[0]
 
     @staticmethod
     def samples() -> Samples:

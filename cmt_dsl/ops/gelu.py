@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import pi, sqrt
 from typing import Literal
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,19 @@ class Gelu(Op, kind="gelu"):
     def mindspore(self, ms: Emitter, *x: str) -> str:
         act = ms.support("GeluErf" if self.form == "erf" else "GeluTanh")
         return f"{act}({x[0]})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        v, layout = to.read(x[0], x[0].layout), x[0].layout
+        if to.opset >= 20:
+            return to.unary("Gelu", x[0], approximate="none" if self.form == "erf" else "tanh")
+        if self.form == "erf":
+            # the pattern that ATC, ONNX Runtime and OpenVINO fuse: a division by √2, not a product
+            grown = to.node("Add", to.node("Erf", to.node("Div", v, to.number(sqrt(2)))), to.number(1.0))
+            return to.give(to.node("Mul", to.node("Mul", v, grown), to.number(0.5)), layout)
+        cubic = to.node("Mul", to.node("Pow", v, to.number(3.0)), to.number(0.044715))
+        inner = to.node("Mul", to.node("Add", v, cubic), to.number(sqrt(2 / pi)))
+        grown = to.node("Add", to.node("Tanh", inner), to.number(1.0))
+        return to.give(to.node("Mul", to.node("Mul", v, to.number(0.5)), grown), layout)
 
     @staticmethod
     def samples() -> Samples:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,11 @@ class GlobalAvgPool(Op, kind="global_avg_pool"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return f"{ms.support('GlobalAvgPool')}({x[0]})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        if x[0].layout == "tokens":
+            return to.give(to.reduce("ReduceMean", to.read(x[0], "tokens"), (1,), keep=False))
+        return to.give(to.reshape(to.node("GlobalAveragePool", to.read(x[0])), *to.out.sizes))
 
     @staticmethod
     def samples() -> Samples:

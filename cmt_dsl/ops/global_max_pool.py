@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,11 @@ class GlobalMaxPool(Op, kind="global_max_pool"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return f"ops.ReduceMax()({x[0]}, (2, 3))"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        if x[0].layout == "tokens":
+            return to.give(to.reduce("ReduceMax", to.read(x[0], "tokens"), (1,), keep=False))
+        return to.give(to.reshape(to.node("GlobalMaxPool", to.read(x[0])), *to.out.sizes))
 
     @staticmethod
     def samples() -> Samples:

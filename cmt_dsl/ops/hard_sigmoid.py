@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,9 @@ class HardSigmoid(Op, kind="hard_sigmoid"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return f"ops.relu6({x[0]} + 3.0) * (1.0 / 6.0)"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        return to.unary("HardSigmoid", x[0], alpha=1 / 6, beta=0.5)
 
     @staticmethod
     def samples() -> Samples:

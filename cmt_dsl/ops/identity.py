@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,9 @@ class Identity(Op, kind="identity"):
         return x[0]
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
+        return x[0]
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
         return x[0]
 
     @staticmethod

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class Input(Op, kind="input"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         raise AssertionError("the model's construct supplies the input")
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        raise AssertionError("the lowering supplies the image, and what does not depend on it")
 
     @staticmethod
     def samples() -> Samples:

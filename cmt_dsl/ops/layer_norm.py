@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Param, Samples, TensorType
 from cmt_dsl.ops.attributes import Epsilon
 
 
@@ -46,6 +46,14 @@ class LayerNorm(Op, kind="layer_norm"):
         else:
             norm = ms.support("ChannelNorm", c, self.eps)
         return f"{norm}({x[0]})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        scale, shift = (to.initialiser(name, to.weights[name]) for name in ("weight", "bias"))
+        layout = "tokens" if len(to.types[0].shape) == 4 else "map"
+        return to.give(
+            to.node("LayerNormalization", to.read(x[0], layout), scale, shift, axis=-1, epsilon=self.eps),
+            layout,
+        )
 
     @staticmethod
     def samples() -> Samples:

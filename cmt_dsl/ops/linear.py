@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Init, Op, Param, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Init, OnnxEmitter, OnnxValue, Op, Param, Samples, TensorType
 from cmt_dsl.ops.attributes import Count, Flag
 
 
@@ -47,6 +47,14 @@ class Linear(Op, kind="linear"):
         else:
             layer = ms.support("Pointwise", c, self.out, self.bias)
         return f"{layer}({x[0]})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        bias = to.initialiser("bias", to.weights["bias"]) if self.bias else None
+        if len(to.types[0].shape) == 2:
+            weight = to.initialiser("weight", to.weights["weight"])
+            return to.give(to.node("Gemm", to.read(x[0]), weight, *([bias] if bias else []), transB=1))
+        product = to.node("MatMul", to.read(x[0], "tokens"), to.initialiser("weight", to.weights["weight"].T))
+        return to.give(to.node("Add", product, bias) if bias else product, "tokens")
 
     @staticmethod
     def samples() -> Samples:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, Layout, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Flag
 
 
@@ -45,6 +45,21 @@ class Matmul(Op, kind="matmul"):
         product = ms.cell("ops.BatchMatMul", self.transpose_a, self.transpose_b)
         return f"{product}({x[0]}, {x[1]})"
 
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        a, b = x
+        # (A B)ᵀ = Bᵀ Aᵀ: the product, or what attention reads next, whichever needs fewer transposes
+        straight: list[tuple[OnnxValue, Layout]] = [
+            (a, _read(self.transpose_a)),
+            (b, _read(self.transpose_b)),
+        ]
+        turned: list[tuple[OnnxValue, Layout]] = [
+            (b, _read(not self.transpose_b)),
+            (a, _read(not self.transpose_a)),
+        ]
+        costs = [sum(layout not in v.forms for v, layout in pair) for pair in (straight, turned)]
+        pair, turns = (straight, False) if costs[0] <= costs[1] else (turned, True)
+        return to.give(to.node("MatMul", *(to.read(v, how) for v, how in pair)), _read(turns))
+
     @staticmethod
     def samples() -> Samples:
         return (
@@ -53,3 +68,7 @@ class Matmul(Op, kind="matmul"):
             (Matmul(transpose_b=True), ((None, 2, 3, 4), (None, 2, 5, 4))),
             (Matmul(True, True), ((None, 2, 4, 3), (None, 2, 5, 4))),
         )
+
+
+def _read(transposed: bool) -> Layout:
+    return "swapped" if transposed else "map"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Samples
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Samples
 from cmt_dsl.ops.reduction import Reduction
 
 
@@ -18,6 +18,9 @@ class Max(Reduction, kind="max"):
     def mindspore(self, ms: Emitter, *x: str) -> str:
         at = self.axes(len(ms.types[0].shape))
         return f"{ms.cell('ops.ReduceMax', True)}({x[0]}, {at})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        return self.reduced(to, "ReduceMax", x[0])
 
     @staticmethod
     def samples() -> Samples:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Samples
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Samples
 from cmt_dsl.ops.attributes import pair
 from cmt_dsl.ops.pooling import Pooling
 from cmt_dsl.ops.windows import padded, windows
@@ -24,6 +24,9 @@ class MaxPool(Pooling, kind="max_pool"):
     def mindspore(self, ms: Emitter, *x: str) -> str:
         pool = ms.cell("nn.MaxPool2d", self.kernel, self.stride)
         return f"{pool}({self.with_padding(ms, x[0], LOWEST)})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        return self.pooled(to, "MaxPool", x[0])
 
     @staticmethod
     def samples() -> Samples:

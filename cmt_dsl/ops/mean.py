@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Samples
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Samples
 from cmt_dsl.ops.reduction import Reduction
 
 
@@ -17,6 +17,9 @@ class Mean(Reduction, kind="mean"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return self.total(ms, x[0], mean=True)
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        return self.reduced(to, "ReduceMean", x[0])
 
     @staticmethod
     def samples() -> Samples:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Count
 
 
@@ -32,6 +32,12 @@ class MergeHeads(Op, kind="merge_heads"):
     def mindspore(self, ms: Emitter, *x: str) -> str:
         _, channels, height, width = ms.out.shape
         return f"{x[0]}.reshape(({x[0]}.shape[0], {channels}, {height}, {width}))"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        if x[0].layout == "map":
+            return to.give(to.reshape(to.read(x[0]), *to.out.sizes))
+        heads, width, tokens = to.types[0].sizes
+        return to.give(to.reshape(to.read(x[0], "split"), tokens, heads * width), "tokens")
 
     @staticmethod
     def samples() -> Samples:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType, broadcast
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType, broadcast
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,9 @@ class Mul(Op, kind="mul"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return f"{x[0]} * {x[1]}"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        return to.binary("Mul", x[0], x[1])
 
     @staticmethod
     def samples() -> Samples:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Param, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Param, Samples, TensorType
 from cmt_dsl.ops.attributes import Flag, Shape, Start
 
 
@@ -32,6 +32,9 @@ class Parameter(Op, kind="parameter"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return ms.parameter("")
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        raise AssertionError("the lowering supplies the image, and what does not depend on it")
 
     @staticmethod
     def samples() -> Samples:

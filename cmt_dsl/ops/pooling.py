@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import LATER, Emitter, Op, TensorType
+from cmt_dsl.ir import LATER, Emitter, OnnxEmitter, OnnxValue, Op, TensorType
 from cmt_dsl.ops.attributes import Margins, Sides, pair
 from cmt_dsl.ops.windows import window
 
@@ -45,3 +45,8 @@ class Pooling(Op, kind="pooling"):
         """The MindSpore expression of the map with its padding."""
         p, q = pair(self.padding)
         return f"ops.pad({x}, [{q}, {q}, {p}, {p}], value={value!r})" if p or q else x
+
+    def pooled(self, to: OnnxEmitter, kind: str, x: OnnxValue, **attributes: object) -> OnnxValue:
+        """The ONNX node of the pool."""
+        sides: dict[str, object] = {"kernel_shape": pair(self.kernel), "strides": pair(self.stride)}
+        return to.give(to.node(kind, to.read(x), **sides, pads=pair(self.padding) * 2, **attributes))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Number
 
 
@@ -22,6 +22,9 @@ class Power(Op, kind="power"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return f"ops.pow({x[0]}, {self.by!r})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        return to.unary("Pow", x[0], to.number(self.by))
 
     @staticmethod
     def samples() -> Samples:

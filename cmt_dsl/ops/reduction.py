@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from cmt_dsl.ir import Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 from cmt_dsl.ops.axes import Over, axes
 
 _SHAPE = (None, 3, 4, 5)
@@ -37,6 +37,13 @@ class Reduction(Op, kind="reduction"):
         )
         cell = ms.support("AxisSum", at, count, after, ms.out.sizes, 1 / count if mean else 1.0)
         return f"{cell}({x})"
+
+    def reduced(self, to: OnnxEmitter, kind: str, x: OnnxValue) -> OnnxValue:
+        """The ONNX nodes: over the channels or the grid of tokens where those are there, else of the map."""
+        at = self.axes(len(to.types[0].shape))
+        if x.layout == "tokens" and self.over in ("channels", "grid"):
+            return to.give(to.reduce(kind, to.read(x, "tokens"), (2 if at == (1,) else 1,)), "tokens")
+        return to.give(to.reduce(kind, to.read(x), at))
 
     @classmethod
     def samples_of(cls) -> Samples:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,9 @@ class Relu6(Op, kind="relu6"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return f"ops.relu6({x[0]})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        return to.unary("Clip", x[0], to.number(0.0), to.number(6.0))
 
     @staticmethod
     def samples() -> Samples:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,13 @@ class Sigmoid(Op, kind="sigmoid"):
     def numpy(self, p: Arrays, *x: Array) -> Array:
         import numpy as np
 
-        return 1 / (1 + np.exp(-x[0]))
+        return np.exp(-np.logaddexp(x[0].dtype.type(0), -x[0]))
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return f"ops.sigmoid({x[0]})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        return to.unary("Sigmoid", x[0])
 
     @staticmethod
     def samples() -> Samples:

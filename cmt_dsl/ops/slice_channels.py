@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Count, Index
 
 
@@ -30,6 +30,11 @@ class SliceChannels(Op, kind="slice_channels"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return f"ops.narrow({x[0]}, 1, {self.start}, {self.stop - self.start})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        layout = x[0].layout if x[0].layout in ("map", "tokens") else "map"
+        bounds = to.sizes(self.start), to.sizes(self.stop), to.sizes(2 if layout == "tokens" else 1)
+        return to.give(to.node("Slice", to.read(x[0], layout), *bounds), layout)
 
     @staticmethod
     def samples() -> Samples:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Count, Index
 
 
@@ -34,6 +34,10 @@ class SliceGrid(Op, kind="slice_grid"):
     def mindspore(self, ms: Emitter, *x: str) -> str:
         axis = 2 if self.over == "height" else 3
         return f"ops.narrow({x[0]}, {axis}, {self.start}, {self.stop - self.start})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        bounds = to.sizes(self.start), to.sizes(self.stop), to.sizes(2 if self.over == "height" else 3)
+        return to.give(to.node("Slice", to.read(x[0]), *bounds))
 
     @staticmethod
     def samples() -> Samples:

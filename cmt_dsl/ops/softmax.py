@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from cmt_dsl.ir import LATER, Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import LATER, Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 from cmt_dsl.ops.axes import Over, axes
 
 
@@ -38,6 +38,10 @@ class Softmax(Op, kind="softmax"):
         if axis == last:
             return f"{softmax}({x[0]})"
         return f"{softmax}({x[0]}.swapaxes({axis}, {last})).swapaxes({axis}, {last})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        rank = len(to.types[0].shape)
+        return to.softmax(x[0], (rank - 1,) if self.over is None else axes(to.types[0], self.over))
 
     @staticmethod
     def samples() -> Samples:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import Count
 
 
@@ -30,6 +30,12 @@ class SplitHeads(Op, kind="split_heads"):
     def mindspore(self, ms: Emitter, *x: str) -> str:
         _, heads, width, tokens = ms.out.shape
         return f"{x[0]}.reshape(({x[0]}.shape[0], {heads}, {width}, {tokens}))"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        heads, width, tokens = to.out.sizes
+        if "tokens" in x[0].forms:
+            return to.give(to.reshape(to.read(x[0], "tokens"), tokens, heads, width), "split")
+        return to.give(to.reshape(to.read(x[0]), *to.out.sizes))
 
     @staticmethod
     def samples() -> Samples:

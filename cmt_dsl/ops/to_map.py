@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,9 @@ class ToMap(Op, kind="to_map"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return f"{x[0]}.reshape(({x[0]}.shape[0], {ms.out.sizes[0]}, 1, 1))"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        return to.give(to.reshape(to.read(x[0]), *to.out.sizes))
 
     @staticmethod
     def samples() -> Samples:

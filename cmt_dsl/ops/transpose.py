@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator
 
 from cmt_dsl.errors import ShapeError
-from cmt_dsl.ir import Array, Arrays, Emitter, Op, Samples, TensorType
+from cmt_dsl.ir import Array, Arrays, Emitter, OnnxEmitter, OnnxValue, Op, Samples, TensorType
 from cmt_dsl.ops.attributes import written
 from cmt_dsl.ops.axes import Axis
 
@@ -51,6 +51,11 @@ class Transpose(Op, kind="transpose"):
 
     def mindspore(self, ms: Emitter, *x: str) -> str:
         return f"ops.transpose({x[0]}, {tuple(self._order())})"
+
+    def onnx(self, to: OnnxEmitter, *x: OnnxValue) -> OnnxValue:
+        if self.axes == ("height", "width") and "swapped" in x[0].forms:
+            return OnnxValue(x[0].path, to.out, {"map": x[0].forms["swapped"]})
+        return to.give(to.node("Transpose", to.read(x[0]), perm=self._order()))
 
     @staticmethod
     def samples() -> Samples:

@@ -8,4 +8,7 @@ TRAIN: tuple[Pass, ...] = ()
 DEPLOY: tuple[Pass, ...] = (FoldNorm(),)
 """Before inference elsewhere: running statistics are constants then."""
 
-__all__ = ["DEPLOY", "TRAIN", "FoldNorm", "Match", "Outcome", "Pass", "Refusal", "run"]
+FORMS: dict[str, tuple[Pass, ...]] = dict.fromkeys(("plain", "ort", "openvino", "ascend"), DEPLOY)
+"""What each flavour of the ONNX lowering likes best."""
+
+__all__ = ["DEPLOY", "FORMS", "TRAIN", "FoldNorm", "Match", "Outcome", "Pass", "Refusal", "run"]

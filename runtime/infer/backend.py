@@ -42,6 +42,12 @@ class Backend(ABC):
     """Computes programs. Its name is what `--backend` takes."""
 
     name: ClassVar[str]
+    place: str = ""
+    """Which of `places` it computes in: what follows the colon of `--backend NAME:PLACE`; "" leaves it to the backend."""
+
+    def places(self) -> tuple[str, ...]:
+        """Processors and accelerators that it can be asked for here, the usual one first; none: it has no choice."""
+        return ()
 
     def missing(self) -> str | None:
         """Why it cannot work here, with what would help; None where it can."""
@@ -91,14 +97,25 @@ def names() -> tuple[str, ...]:
     return tuple(dict.fromkeys([*own, *_registered, *others]))
 
 
-def backend(name: str) -> Backend:
-    """The backend of that name, able to work here; CMT-840 for an unknown name, CMT-841 where it lacks something."""
+def backend(named: str) -> Backend:
+    """The backend `NAME` or `NAME:PLACE`, able to work here.
+
+    CMT-840 for an unknown name, CMT-841 where it lacks something, CMT-866 for a place that it has not here.
+    """
+    name, _, place = named.partition(":")
     found = _kind(name)()
     if reason := found.missing():
         usable = [each for each in names() if each != name and not _kind(each)().missing()]
         raise CmtError(
             "CMT-841", f"backend {name} cannot work here: {reason}", hint=f"--backend {' or '.join(usable)}"
         )
+    if ":" in named:
+        places = found.places()
+        if place not in places:
+            message = f"backend {name} has no '{place}' here" if places else f"backend {name} has no places"
+            options = [f"{name}:{each}" for each in places] or [name]
+            raise CmtError("CMT-866", message, hint=f"--backend {' or '.join(options)}")
+        found.place = place
     return found
 
 
@@ -133,8 +150,9 @@ def _kind(name: str) -> type[Backend]:
     if name in _registered:
         return _registered[name]
     if name in {module.name for module in pkgutil.iter_modules(room.__path__)}:
-        importlib.import_module(f"{room.__name__}.{name}")
-        return _registered[name]
+        found = vars(importlib.import_module(f"{room.__name__}.{name}")).values()
+        kinds = (kind for kind in found if isinstance(kind, type) and issubclass(kind, Backend))
+        return next(kind for kind in kinds if getattr(kind, "name", "") == name)
     for entry in metadata.entry_points(group=GROUP):
         if entry.name == name:
             return register(entry.load())

@@ -20,6 +20,7 @@ NOT_FROM_A_FILE = {
     "CMT-302": "about changes of a graph; see tests/property/test_surgery.py",
     "CMT-303": "about graphs as text; see tests/ir/test_text.py",
     "CMT-304": "about passes; see tests/passes/test_run.py",
+    "CMT-309": "about exported forms; see tests/lower/test_onnx.py",
     "CMT-402": "about weights, not specs; see tests/lower/test_weights.py",
     "CMT-410": "about drawings, not specs; see tests/draw/test_scene.py",
     "CMT-411": "about Graphviz; see tests/draw/test_formats.py",
