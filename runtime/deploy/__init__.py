@@ -1,0 +1,1 @@
+"""Exported files: what is written for other runtimes, and how they are opened and measured here."""
