@@ -46,12 +46,13 @@ PANELS = {
         "features": "compute:features",
         "weights": "published:app",
     },
+    "Deployment": {"optimise": "optimise:optimise"},
     "Data": {"data": "data:app"},
     "Machine": {"doctor": "doctor:doctor"},
 }
 """Of `cmt --help`, in this order: each verb's module and function, or its group of verbs. Imported when it is asked for."""
 
-SLOW = {"diff", "convert", "adapt", "run", "features", "verify", "average"}
+SLOW = {"diff", "draw", "optimise", "convert", "adapt", "run", "features", "verify", "average"}
 """Verbs that are silent while they work: after a second they say that they do."""
 
 HELP = {"help_option_names": ["-h", "--help"]}

@@ -32,7 +32,12 @@ def diff(
             help="A model (a shipped name or a YAML file), a checkpoint, or pretrained:NAME.",
         ),
     ],
-    b: Annotated[str, typer.Argument(metavar="B", parser=_side, help="Another of the same kind.")],
+    b: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="B", parser=_side, help="Another of the same kind; may be left out with --optimise."
+        ),
+    ] = None,
     format: Annotated[SidesFormat | None, typer.Option(help="Draw both models, side by side.")] = None,
     level: Annotated[
         Depth | None,
@@ -44,15 +49,26 @@ def diff(
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Change model B. Repeatable.")
     ] = None,
+    optimise: Annotated[
+        bool,
+        typer.Option(
+            "--optimise", help="Both as they are folded for deployment; A alone with what it becomes."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Tell what differs between two models, or between two checkpoints.
 
     Exit code 0 either way.
     """
-    kinds = {is_weights(Path(a)), is_weights(Path(b))}
+    if b is None and not optimise:
+        raise typer.BadParameter(
+            "B is missing; with --optimise A alone is compared with what it is folded to"
+        )
+    kinds = {False} if optimise or b is None else {is_weights(Path(a)), is_weights(Path(b))}
+    b_given = b or a
     if kinds == {True, False}:
-        for path in (a, b):
+        for path in (a, b_given):
             if not is_weights(Path(path)):
                 find(path, "models")  # what is not there at all is no spec either
         raise CmtError(
@@ -62,9 +78,9 @@ def diff(
         )
     if kinds == {False}:
         shown: Any = _depth(level, "stage", ("model", "stage", "block", "op"))
-        diff_specs(
-            a, b, sets=set, format=format.value if format else None, level=shown, out=out, as_json=as_json
-        )
+        drawn = format.value if format else None
+        how: Any = {"format": drawn, "level": shown, "out": out, "as_json": as_json}
+        diff_specs(a, b, sets=set, optimise=optimise, **how)
         return
     if format or out or set:
         raise typer.BadParameter("--format, --out and --set are for specs, not for checkpoints")
@@ -73,7 +89,7 @@ def diff(
     from runtime.cli.checkpoint_text import comparison
 
     depth: Any = _depth(level, "block", ("stage", "block", "param"))
-    found = diff_checkpoints(Path(a), Path(b), depth)
+    found = diff_checkpoints(Path(a), Path(b_given), depth)
     if as_json:
         typer.echo(json.dumps(found.json()))
     else:

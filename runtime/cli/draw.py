@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cmt_dsl import Graph, cost
+from cmt_dsl import Graph, Model, cost
 from cmt_dsl.diff import Difference
 from cmt_dsl.diff import diff as compare_models
 from cmt_dsl.draw import compose
@@ -26,7 +27,7 @@ from cmt_dsl.ir import GraphLevel
 from runtime.atomic import write_atomically
 from runtime.cli.compare import print_difference, print_family
 from runtime.cli.model import built, built_all
-from runtime.cli.options import Json, Sets, Spec
+from runtime.cli.options import Json, Sets
 from runtime.cli.terminal import table_console
 
 
@@ -55,8 +56,18 @@ ENDINGS = {
 }
 
 
+Optimise = Annotated[
+    bool, typer.Option("--optimise", help="The model as it is folded for deployment; see cmt optimise.")
+]
+
+
 def draw(
-    spec: Spec,
+    spec: Annotated[
+        str,
+        typer.Argument(
+            metavar="SPEC", help="Model: a shipped name or a YAML file; with --optimise also a checkpoint."
+        ),
+    ],
     level: Annotated[
         GraphLevel | None,
         typer.Option(help="How deep to go: block, unless you say; an html page starts folded."),
@@ -66,13 +77,14 @@ def draw(
     out: Out = None,
     set: Sets = None,
     fold: Annotated[bool, typer.Option(help="Draw equal neighbouring blocks once, as ×N.")] = True,
+    optimise: Optimise = False,
 ) -> None:
     """Draw a model: tree, Mermaid, DOT, SVG, PNG or an HTML page.
 
     From its graph, repeated blocks folded to ×N; no framework is loaded.
     """
     chosen = format.value if format else _by_ending(out, tuple(Format)) or "txt"
-    model, graph = built(spec, set)
+    model, graph = _folded(spec, set) if optimise else built(spec, set)
     if chosen == "html":
         opened = level or "model"
         _deliver(explorer(model, graph, level=opened, path=path, fold=fold).encode(), out)
@@ -89,6 +101,21 @@ def draw(
     _deliver(data, out)
 
 
+def _whole(named: str, sets: list[str] | None) -> tuple[Model, Graph]:
+    from runtime.deploy.optimise import read
+
+    model, program = read(named, sets or ())
+    return model, program.graph
+
+
+def _folded(named: str, sets: list[str] | None) -> tuple[Model, Graph]:
+    from runtime.cli.optimise import named as file_of
+    from runtime.deploy.optimise import optimised, read
+
+    found = optimised(*read(file_of(named), sets or ()))
+    return found.model, found.after.graph
+
+
 class SidesFormat(str, Enum):
     """What `cmt diff` draws."""
 
@@ -100,17 +127,28 @@ class SidesFormat(str, Enum):
 
 def diff_specs(
     a: str,
-    b: str,
+    b: str | None,
     *,
     sets: list[str] | None = None,
+    optimise: bool = False,
     format: str | None = None,
     level: GraphLevel = "stage",
     out: Path | None = None,
     as_json: bool = False,
 ) -> Difference:
-    """Compare two specs and print or draw the difference; `sets` change B."""
-    sides = built(a, None), built(b, sets)
+    """Compare two specs and print or draw the difference; `sets` change B.
+
+    With `optimise` both as they are folded, or A with what it is folded to.
+    """
+    if optimise and b is None:
+        sides = _whole(a, sets), _folded(a, sets)
+    elif optimise:
+        sides = _folded(a, None), _folded(b or a, sets)
+    else:
+        sides = built(a, None), built(b or a, sets)
     difference = compare_models(*sides)
+    if optimise and b is None:
+        difference = replace(difference, names=(difference.names[0], f"{difference.names[1]}, folded"))
     chosen = format or _by_ending(out, tuple(SidesFormat))
     if as_json and chosen and _to_terminal(out):
         raise typer.BadParameter("--json and a drawing do not both go to stdout: give -o FILE")

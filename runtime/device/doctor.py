@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from cmt_dsl.draw.render import engines
 from cmt_dsl.lower.mindspore.process import ADDED, prepare, variables
 from runtime.device.environment import mindspore
+from runtime.device.leaving import runtimes
 
 State = Literal["ok", "warn", "fail"]
 EXTRAS = {"sklearn": "demo", "matplotlib": "viz"}
@@ -137,8 +138,22 @@ def _graphviz() -> Row:
     return Row("graphviz", f"drawings by {found[0].name}: {found[0].command}{others}", "ok")
 
 
+def _runtimes() -> list[Row]:
+    return [Row(name, here, "ok" if works else "warn", fix) for name, here, works, fix in runtimes()]
+
+
 def doctor() -> list[Row]:
     """Rows (name, value, ok | warn | fail, fix); imports MindSpore and runs one addition on the device."""
     prepare()
     cores = Row("processors", str(os.cpu_count() or 1), "ok")
-    return [_python(), _numpy(), *_mindspore(), cores, *_variables(), _disk(), *_extras(), _graphviz()]
+    return [
+        _python(),
+        _numpy(),
+        *_mindspore(),
+        cores,
+        *_variables(),
+        _disk(),
+        *_extras(),
+        _graphviz(),
+        *_runtimes(),
+    ]

@@ -16,6 +16,7 @@ from cmt_dsl import CmtError, build, load
 from cmt_dsl.ir import Layout, Program
 from cmt_dsl.lower.numpy import run, run_all
 from cmt_dsl.lower.onnx import FLAVOURS, OPSETS, Form, to_onnx
+from cmt_dsl.weights.arbitrary import arbitrary
 from runtime.device.isa import whole_instruction_set
 from tests.lower.onnx_models import layouts, of_sample
 from tests.ops.single import Sample, samples
@@ -43,13 +44,7 @@ def by_openvino(model: onnx.ModelProto, feed: dict[str, np.ndarray]) -> list[np.
 def program(name: str) -> Program:
     """A model with weights that are no start values, so that nothing is 0 or 1 by chance."""
     graph = build(load(name))
-    random = np.random.default_rng(7)
-    weights = {}
-    for info in graph.params:
-        spread = random.standard_normal(info.shape) / max(1, np.prod(info.shape[1:])) ** 0.5
-        statistic = random.uniform(0.5, 2, info.shape)
-        weights[info.path] = (statistic if info.path.endswith("_var") else spread).astype(np.float32)
-    return Program.of(graph, weights)
+    return Program.of(graph, arbitrary(graph, 7))
 
 
 def images(of: Program, count: int = 2) -> np.ndarray:
