@@ -75,6 +75,20 @@ class ChannelNorm(nn.Cell):
         return y.reshape(n, c, h, w).astype(x.dtype)
 
 
+class PlainNorm(nn.Cell):
+    """(x - mean) / std over the channels, x[n, c, ...] -> x[n, c, ...]: layer normalisation without a scale and a shift."""
+
+    def __init__(self, eps):
+        super().__init__()
+        self.eps = eps
+
+    def construct(self, x):
+        v = x.astype(ms.float32)
+        centred = v - v.mean(1, keep_dims=True)
+        y = centred * ops.rsqrt(ops.square(centred).mean(1, keep_dims=True) + self.eps)
+        return y.astype(x.dtype)
+
+
 class Pointwise(nn.Cell):
     """Linear layer over the channels of a map: x[n, in, h, w] -> [n, out, h, w]; weight[out, in], bias[out]."""
 
