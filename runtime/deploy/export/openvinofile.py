@@ -1,0 +1,68 @@
+"""OpenVINO: a folder with model.xml and model.bin, so that never one of the two is another's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from runtime.deploy.export.job import Job, Staged
+from runtime.deploy.export.onnxfile import onnx_model, write_onnx
+from runtime.deploy.export.packages import failures, needed
+from runtime.deploy.export.runtimes import computes_bf16, in_openvino
+
+FILE = "model.xml"
+FEWEST = 64
+"""Weights of a constant that is stored in bf16; smaller ones, such as numbers, stay as they are."""
+
+
+def make_openvino(job: Job, folder: Path) -> Staged:
+    """The folder with both files, made at `folder`. CMT-850, 851, 853."""
+    ov = needed("openvino", "an export to openvino")
+    wish = job.wish
+    folder.mkdir()
+    read = folder.with_name("read.onnx")
+    write_onnx(onnx_model(job), read, job)
+    job.tell("converting it with OpenVINO …", step=True)
+    with failures("OpenVINO does not read the ONNX model"):
+        model = ov.Core().read_model(read)
+        for path, text in job.metadata.rt_info().items():
+            model.set_rt_info(text, list(path))
+        notes = ()
+        precision = "f32"
+        if wish.precision == "bf16":
+            _store_in_bf16(ov, model)
+            precision = "bf16" if computes_bf16() else "f32"
+            notes = (
+                ()
+                if precision == "bf16"
+                else ("this processor lacks bf16: the weights are rounded, f32 computed",)
+            )
+        ov.save_model(model, folder / FILE, compress_to_fp16=wish.precision == "fp16")
+    read.unlink()
+    if wish.precision != "bf16":
+        notes = (
+            "where a processor has bf16, OpenVINO computes in it unless INFERENCE_PRECISION_HINT says f32",
+        )
+    xml = folder / FILE
+    by = f"openvino ({precision})"
+    return Staged(folder, by, lambda: in_openvino(xml, precision), len(model.get_ordered_ops()), "", notes)
+
+
+def _store_in_bf16(ov: Any, model: Any) -> None:
+    """Round weights to bf16 and store them so, each with a Convert that a runtime folds or fuses away."""
+    from openvino import opset13 as ops
+
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != "Constant" or node.get_element_type() != ov.Type.f32:
+            continue
+        values = np.array(node.data)
+        if values.size < FEWEST:
+            continue
+        stored = ops.constant(values, dtype=ov.Type.bf16)  # rounds to nearest
+        wide = ops.convert(stored, "f32")
+        wide.get_rt_info()["decompression"] = ""
+        wide.set_friendly_name(node.get_friendly_name())
+        for target in list(node.output(0).get_target_inputs()):
+            target.replace_source_output(wide.output(0))
