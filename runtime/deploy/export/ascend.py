@@ -81,7 +81,10 @@ def _run(command: Command, path: Path, later: Command) -> None:
         raise CmtError(
             "CMT-853", f"atc cannot be started: {error.strerror or error}", hint=later.text()
         ) from None
-    if done.returncode == 0 and path.is_file() and path.stat().st_size > 0:
+    # where it builds for one system, atc puts that behind the name: m_linux_x86_64.om
+    made = [p for p in path.parent.iterdir() if p.suffix == ".om" and p.name.startswith(path.stem)]
+    if done.returncode == 0 and len(made) == 1 and made[0].stat().st_size > 0:
+        made[0].replace(path)
         return
     text = (done.stdout + b"\n" + done.stderr).decode("utf-8", "replace")
     said = [line.strip() for line in text.splitlines() if line.strip()][-LINES:] or ["it said nothing"]

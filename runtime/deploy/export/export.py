@@ -107,6 +107,8 @@ def _require_out(out: Path, kind: Kind, source: Path, overwrite: bool) -> None:
     inside = source.resolve()
     if out.resolve() == inside or out.resolve() in inside.parents:
         raise CmtError("CMT-637", f"{out} is, or holds, the file that is read", hint="choose another -o")
+    if kind in FOLDERS and out.is_file():
+        raise CmtError("CMT-637", f"{out} is a file, and {kind} is a folder", hint="choose another -o")
     ours = kind in FOLDERS and (is_hub(out) or _is_openvino(out))
     for name in [out, *([out.with_suffix(".onnx")] if kind == "om" else [])]:
         if (name.exists() or name.is_symlink()) and not overwrite:

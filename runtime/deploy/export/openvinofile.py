@@ -11,6 +11,8 @@ from runtime.deploy.export.job import Job, Staged
 from runtime.deploy.export.onnxfile import onnx_model, write_onnx
 from runtime.deploy.export.packages import failures, needed
 from runtime.deploy.export.runtimes import computes_bf16, in_openvino
+from runtime.device.isa import whole_instruction_set
+from runtime.infer.backend import Precision
 
 FILE = "model.xml"
 FEWEST = 64
@@ -25,20 +27,17 @@ def make_openvino(job: Job, folder: Path) -> Staged:
     read = folder.with_name("read.onnx")
     write_onnx(onnx_model(job), read, job)
     job.tell("converting it with OpenVINO …", step=True)
-    with failures("OpenVINO does not read the ONNX model"):
+    with failures("OpenVINO does not read the ONNX model"), whole_instruction_set():
         model = ov.Core().read_model(read)
         for path, text in job.metadata.rt_info().items():
             model.set_rt_info(text, list(path))
         notes = ()
-        precision = "f32"
+        computed: Precision = "float32"
         if wish.precision == "bf16":
             _store_in_bf16(ov, model)
-            precision = "bf16" if computes_bf16() else "f32"
-            notes = (
-                ()
-                if precision == "bf16"
-                else ("this processor lacks bf16: the weights are rounded, f32 computed",)
-            )
+            computed = "bfloat16" if computes_bf16() else "float32"
+            lacks = "this processor lacks bf16: what was compared are rounded weights, computed in float32"
+            notes = () if computed == "bfloat16" else (lacks,)
         ov.save_model(model, folder / FILE, compress_to_fp16=wish.precision == "fp16")
     read.unlink()
     if wish.precision != "bf16":
@@ -46,8 +45,8 @@ def make_openvino(job: Job, folder: Path) -> Staged:
             "where a processor has bf16, OpenVINO computes in it unless INFERENCE_PRECISION_HINT says f32",
         )
     xml = folder / FILE
-    by = f"openvino ({precision})"
-    return Staged(folder, by, lambda: in_openvino(xml, precision), len(model.get_ordered_ops()), "", notes)
+    by = f"openvino in {computed}"
+    return Staged(folder, by, lambda: in_openvino(xml, computed), len(model.get_ordered_ops()), "", notes)
 
 
 def _store_in_bf16(ov: Any, model: Any) -> None:

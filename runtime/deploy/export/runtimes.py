@@ -7,33 +7,28 @@ from typing import Any
 
 import numpy as np
 
+from cmt_dsl.errors import CmtError
 from runtime.array import Array
 from runtime.deploy.export.job import Runs
-from runtime.deploy.export.packages import needed
-from runtime.infer.backend import backend
+from runtime.device.isa import whole_instruction_set
+from runtime.infer.backend import Precision, backend
+from runtime.infer.backends import onnxruntime, openvino
 
 
 def in_onnxruntime(path: Path) -> Runs:
     """An ONNX file on the processor, as ONNX Runtime optimises it."""
-    ort = needed("onnxruntime", "reading the file back")
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.opened(str(path))
     name = session.get_inputs()[0].name
     return lambda images: np.asarray(session.run(None, {name: images})[0])
 
 
-def in_openvino(path: Path, precision: str = "f32") -> Runs:
-    """An OpenVINO file on the processor, computed in `precision`: "f32", or "bf16" where the processor can."""
-    core = needed("openvino", "reading the file back").Core()
+def in_openvino(path: Path, precision: Precision = "float32") -> Runs:
+    """An OpenVINO file on the processor, compiled for each number of images, computed in `precision`."""
 
     def compute(images: Array) -> Array:
-        model = core.read_model(path)
-        model.reshape(
-            [len(images), *images.shape[1:]]
-        )  # one size at a time: what it would compile for anyhow
-        compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
-        return np.array(compiled([images])[0])
+        run = openvino.prepared(str(path), len(images), precision=precision)
+        with whole_instruction_set():
+            return np.array(run([images])[0], copy=True)
 
     return compute
 
@@ -53,5 +48,8 @@ def in_mindspore(path: Path) -> Runs:
 
 def computes_bf16() -> bool:
     """Whether OpenVINO says that this processor computes in bf16."""
-    core = needed("openvino", "reading the file back").Core()
-    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    try:
+        openvino.require_precision("CPU", "bfloat16")
+    except CmtError:
+        return False
+    return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from cmt_dsl.errors import CmtError
@@ -109,6 +109,10 @@ def wish(
             "CMT-850", f"{kind} has no place for a licence", hint="--license goes with --format hub"
         )
     chosen = flavour if flavour is not None else next(iter(rules.flavours), None)
+    if chosen == "ascend":  # also of an ONNX file: atc will read it
+        rules = replace(rules, opsets=RULES["om"].opsets, dynamic=False)
+        if opset is not None and opset not in rules.opsets:
+            raise _no(f"opset {opset} that atc reads", "--opset", list(map(str, rules.opsets)))
     return Wish(
         kind,
         precision,
@@ -129,11 +133,11 @@ def _batch(kind: Kind, rules: Rules, text: str | None) -> int | None:
         return None if rules.dynamic or not rules.fixed else 1
     if text == "dynamic":
         if not rules.dynamic:
-            raise CmtError(
-                "CMT-850", f"{kind} has one fixed batch", hint="--batch N, or nothing for one image"
-            )
+            what = "flavour ascend" if kind == "onnx" else kind
+            hint = "--batch N, or nothing for one image"
+            raise CmtError("CMT-850", f"{what} has one fixed batch", hint=hint)
         return None
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MOST:
+    if not text.isascii() or not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= MOST:
         hint = f"--batch N from 1 to {MOST}" + (", or dynamic" if rules.dynamic else "")
         raise CmtError("CMT-850", f"'{text}' is no number of images", hint=hint)
     return int(text)

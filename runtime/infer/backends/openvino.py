@@ -106,13 +106,13 @@ def require_precision(device: str, precision: Precision) -> None:
 
 
 def prepared(
-    model: bytes,
+    model: bytes | str,
     count: int,
     device: str = "CPU",
     precision: Precision = "float32",
     threads: int | None = None,
 ) -> Any:
-    """An ONNX model compiled for so many images: a function of an array."""
+    """An ONNX model, or an OpenVINO or ONNX file, compiled for so many images: a function of an array."""
     with whole_instruction_set():
         found = core()
         read = found.read_model(model)
