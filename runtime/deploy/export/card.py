@@ -31,7 +31,7 @@ def card(
     parts = [
         f"---\n{dump_data(front(found, license, metrics))}---",
         f"# {name}",
-        without_folders(model.spec.doc),
+        _line(model.spec.doc),
         _facts(found, shown),
         _measured(found, metrics),
         f"## What it costs\n\n{_costs(found)}",
