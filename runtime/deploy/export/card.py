@@ -45,7 +45,7 @@ def front(found: Imported, license: str | None, metrics: Mapping[str, float]) ->
     """The front matter as data."""
     data: dict[str, Any] = {"license": license or UNSTATED}
     if license is None:
-        data["license_name"] = "not stated"
+        data["license_name"] = "not-stated"
     data |= {
         "library_name": "cmt-dsl",
         "pipeline_tag": "image-classification",
