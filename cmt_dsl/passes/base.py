@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+
+import numpy as np
 
 from cmt_dsl.errors import CmtError
 from cmt_dsl.ir import Array, Graph, Node, Program, Surgery
@@ -81,8 +83,15 @@ class Site:
 
 
 def run(program: Program, passes: Sequence[Pass] | Iterable[Pass]) -> tuple[Program, list[Outcome]]:
-    """The passes in order, and what each did at each match. CMT-304 names the pass that left no program."""
+    """The passes in order, and what each did at each match. CMT-304 names the pass that left no program.
+
+    Weights are in float64 while passes run and are rounded once, at the end, whatever number of passes changed them.
+    """
     outcomes: list[Outcome] = []
+    passes, given = list(passes), program.weights
+    if passes:
+        wide = {path: value.astype(np.float64, copy=False) for path, value in given.items()}
+        program = program.changed(program.graph, wide)
     for each in passes:
         site = Site(program)
         try:
@@ -99,4 +108,14 @@ def run(program: Program, passes: Sequence[Pass] | Iterable[Pass]) -> tuple[Prog
             raise CmtError(
                 "CMT-304", message, path=problem.path, hint="that is a defect of the pass"
             ) from error
-    return program, outcomes
+    return (program.changed(program.graph, _rounded(program, given)) if passes else program), outcomes
+
+
+def _rounded(program: Program, given: Mapping[str, Array]) -> dict[str, Array]:
+    """The weights as precise as they were; what is new, as precise as the most precise of them."""
+    kinds = {path: value.dtype for path, value in given.items()}
+    usual = np.result_type(*kinds.values()) if kinds else np.dtype(np.float32)
+    with np.errstate(over="ignore"):  # a number too large for the type is infinite in it
+        return {
+            path: value.astype(kinds.get(path, usual), copy=False) for path, value in program.weights.items()
+        }

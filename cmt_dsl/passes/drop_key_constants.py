@@ -15,7 +15,8 @@ from cmt_dsl.ops.matmul import Matmul
 from cmt_dsl.ops.offset import Offset
 from cmt_dsl.ops.parameter import Parameter
 from cmt_dsl.ops.scale import Scale
-from cmt_dsl.passes.attention import COLUMNS, along, layer_of_heads
+from cmt_dsl.ops.sub import Sub
+from cmt_dsl.passes.attention import COLUMNS, ROWS, along, layer_of_heads
 from cmt_dsl.passes.base import Match, Pass, Refusal, Site
 
 
@@ -57,14 +58,15 @@ def _dropped(site: Site, path: str, reader: str, axis: int) -> Iterator[str]:
         yield path
     elif isinstance(node.op, Scale):
         yield from _dropped(site, node.inputs[0], path, axis)
-    elif isinstance(node.op, Add):
-        for part in node.inputs:
-            if not isinstance(site.node(part).op, Parameter):
-                yield from _dropped(site, part, path, axis)
-        constants = [part for part in node.inputs if _same(site.node(part), axis)]
-        others = [part for part in node.inputs if part not in constants]
-        if constants and others and site.node(others[0]).type == node.type:
-            site.surgery.remove(path, node.inputs.index(others[0]))
+    elif isinstance(node.op, (Add, Sub)):
+        for part in dict.fromkeys(node.inputs):
+            yield from _dropped(site, part, path, axis)
+        inputs = site.node(path).inputs  # what was dropped is none of them any more
+        constants = [part for part in inputs if _same(site.node(part), axis)]
+        others = [part for part in inputs if part not in constants]
+        kept = others and not (isinstance(node.op, Sub) and others[0] == inputs[1])
+        if constants and kept and site.node(others[0]).type == node.type:
+            site.surgery.remove(path, inputs.index(others[0]))
             yield constants[0]
     elif isinstance(node.op, Matmul):
         yield from _of_keys(site, node, axis)
@@ -83,9 +85,12 @@ def _of_keys(site: Site, product: Node, axis: int) -> Iterator[str]:
     assert isinstance(product.op, Matmul)
     second = axis == COLUMNS
     transposed = product.op.transpose_b if second else product.op.transpose_a
-    if transposed == second:  # the other way round the keys would be the channels of the heads
+    if product.inputs[0] == product.inputs[1]:  # queries that are keys have a bias that softmax sees
         return
-    layer = layer_of_heads(site, product.inputs[int(second)], product.path, scaled=True)
+    keys = product.inputs[int(second)]
+    layer = layer_of_heads(
+        site, keys, product.path, ROWS + COLUMNS - axis if transposed else axis, scaled=True
+    )
     if layer is None or not isinstance(layer.op, (Conv2d, Linear)) or not layer.op.bias:
         return
     if not np.isfinite(site.weight(layer, "bias")).all():

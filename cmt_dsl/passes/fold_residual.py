@@ -57,7 +57,9 @@ def _around(nodes: dict[str, Node], node: Node) -> Node | None:
     """The layer that a sum adds its own input to."""
     if len(node.inputs) == 2:
         for path, other in (node.inputs, node.inputs[::-1]):
-            if is_layer(nodes[path]) and nodes[path].inputs[0] == other:
+            # a layer of another number of channels is broadcast to them, or they to it
+            same = nodes[path].type == nodes[other].type
+            if is_layer(nodes[path]) and nodes[path].inputs[0] == other and same:
                 return nodes[path]
     return None
 

@@ -68,11 +68,9 @@ def _operands(site: Site, product: Node) -> tuple[Node, bool] | Refusal:
     if axes[weights] != summed[weights]:
         return Refusal("the weights do not sum to 1 along what it sums over")
     values = 1 - weights
-    if summed[values] != COLUMNS:
-        return Refusal("it does not sum over the tokens of the values")
-    layer = layer_of_heads(site, product.inputs[values], product.path, scaled=False)
+    layer = layer_of_heads(site, product.inputs[values], product.path, summed[values], scaled=False)
     if layer is None:
-        return Refusal(f"the values come from {product.inputs[values]}, which is no layer's own")
+        return Refusal(f"the values come from {product.inputs[values]}, which is no layer's own tokens")
     assert isinstance(layer.op, (Conv2d, Linear))
     if not layer.op.bias:
         return Refusal(f"{layer.path} has no bias")

@@ -30,6 +30,9 @@ KEEP_ZERO = (AvgPool, Gelu, HardSwish, MaxPool, Relu, Relu6, Scale, Silu, Tanh)
 NEUTRAL = {"weight": 1.0, "bias": 0.0, "running_mean": 0.0, "running_var": 1.0}
 """Of a batch norm that keeps zeros."""
 
+MOST = 1.5
+"""Times as many channels, and no more: a product of zeros takes as long as any other."""
+
 
 @dataclass
 class Region:
@@ -70,6 +73,8 @@ class PadChannels(Pass):
         if isinstance(found, Refusal):
             return found
         wanted = -(-found.channels // self.multiple) * self.multiple
+        if wanted > MOST * found.channels:
+            return Refusal(f"{wanted} channels instead of {found.channels} would cost more than they bring")
         for node in found.makers.values():
             _widen(site, node, wanted)
         for node in found.inside.values():
@@ -94,9 +99,9 @@ def _region(site: Site, maker: Node) -> Region | Refusal:
             continue
         if node.path in site.surgery.outputs.values():
             return Refusal(f"{node.path} leaves the model with its channels")
-        if _makes(node):
+        if _makes(node) and node.type.sizes[0] == found.channels:
             found.makers[node.path] = node
-        elif (reason := _passes(node, found.channels)) is None:
+        elif (reason := _passes(site, node, found.channels)) is None:
             found.inside[node.path] = node
             waiting += [site.node(path) for path in node.inputs]
         else:
@@ -109,9 +114,12 @@ def _region(site: Site, maker: Node) -> Region | Refusal:
     return found
 
 
-def _passes(node: Node, channels: int) -> str | None:
+def _passes(site: Site, node: Node, channels: int) -> str | None:
     """Why an operator cannot have more channels that are zero; None where it can."""
     op = node.op
+    for each in (node, *map(site.node, node.inputs)):
+        if len(each.type.shape) < 4 or each.type.shape[1] != channels:
+            return "has others beside them"  # that are broadcast
     if isinstance(op, Conv2d):
         depthwise = op.groups == channels == op.out
         return None if depthwise else f"splits them into {op.groups} groups"

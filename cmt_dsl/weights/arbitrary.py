@@ -10,7 +10,7 @@ from cmt_dsl.ir import Array, Graph
 
 
 def arbitrary(graph: Graph, seed: int = 0) -> dict[str, Array]:
-    """Random float32 weights by path, nothing 0 or 1 by chance: scales of both signs, variances of 0.5 to 2.
+    """Random float32 weights by path, nothing 0 or 1 by chance: scales of both signs, variances of 0.3 to 3.
 
     Matrices and kernels are scaled by their fan-in, so that values stay of the order of 1 through a deep model.
     """
@@ -18,6 +18,6 @@ def arbitrary(graph: Graph, seed: int = 0) -> dict[str, Array]:
     found: dict[str, Array] = {}
     for info in graph.params:
         spread = random.standard_normal(info.shape) / max(1, prod(info.shape[1:])) ** 0.5
-        statistic = random.uniform(0.5, 2, info.shape)
+        statistic = random.uniform(0.3, 3, info.shape)
         found[info.path] = (statistic if info.path.endswith("running_var") else spread).astype(np.float32)
     return found
