@@ -72,6 +72,10 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-834": "the head has no class activation map",
     "CMT-840": "no backend of that name",
     "CMT-841": "a backend that lacks something here",
+    "CMT-850": "an export that makes no sense as it is asked for",
+    "CMT-851": "a package that an export needs is missing",
+    "CMT-852": "an exported file that computes something else than the model",
+    "CMT-853": "an exporter failed",
     "CMT-866": "a place that a backend has not here",
     "CMT-867": "a backend failed while compiling or computing",
 }

@@ -46,7 +46,7 @@ PANELS = {
         "features": "compute:features",
         "weights": "published:app",
     },
-    "Deployment": {"optimise": "optimise:optimise"},
+    "Deployment": {"export": "export:export", "optimise": "optimise:optimise"},
     "Data": {"data": "data:app"},
     "Machine": {"doctor": "doctor:doctor"},
 }

@@ -41,6 +41,10 @@ MISSING: dict[str, list[list[str]]] = {
     "convert": [[f"{GONE}.pth", "--to", "native", "-o", OUT], [GONE, "--to", "native", "-o", OUT]],
     "adapt": [[GONE, "--classes", "3", "-o", OUT]],
     "run": [[GONE, "--input", "x.npy", "-o", OUT], [GOOD, "--input", f"{GONE}.npy", "-o", OUT]],
+    "export": [
+        [GONE, "--format", "onnx", "-o", f"{OUT}.onnx"],
+        [GOOD, "--format", "hub", "-o", f"{GONE}/out"],
+    ],
     "features": [[GONE, "--data", "digits", "--at", "stages.0", "-o", OUT]],
     "report": [[GONE], [GONE, "--json"], [GONE, "-o", f"{OUT}.html"], [GONE, "-o", f"{OUT}.png"]],
     "predict": [[GONE, GOOD], [GOOD, f"{GONE}/*.png"], [GONE, GOOD, "--html", OUT]],

@@ -88,6 +88,11 @@ class Digits:
             yield Batch(self._channels(images[rows]), labels[rows], count, partial(self._name, rows))
 
     @property
+    def normalisation(self) -> tuple[float, float]:
+        """Mean and standard deviation of the training scans, pixels being 0 to 1."""
+        return self._mean, self._std
+
+    @property
     def identity(self) -> Identity:
         return self._identified
 

