@@ -325,11 +325,15 @@ def test_mindspore_computes_the_folded_model(model: str) -> None:
 
     from cmt_dsl import to_cell
 
-    ms.set_context(mode=ms.PYNATIVE_MODE)
+    before = ms.get_context("mode")
+    ms.set_context(mode=ms.PYNATIVE_MODE)  # nothing to compile
     graph = build(load(model))
     program = Program.of(graph, arbitrary(graph, 2))
     made, _ = run(program, FORMS["ort"])
     images = np.random.default_rng(3).normal(size=(2, *graph.input.type.sizes)).astype(np.float32)
     (expected,) = values(program, images)
-    found = to_cell(made.graph, weights=made.weights).set_train(False)(ms.Tensor(images)).asnumpy()
+    try:
+        found = to_cell(made.graph, weights=made.weights).set_train(False)(ms.Tensor(images)).asnumpy()
+    finally:
+        ms.set_context(mode=before)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
