@@ -45,6 +45,8 @@ class Session:
         self._alive: list[Child] = []
         self.tracks: list[Track] = []
         self.peaks: dict[int, list[Track]] = {}
+        self.references: list[Track] = []
+        """What was to measure peaks, before any round: those that cannot say why."""
         self.complete = False
         self.turns: list[tuple[int, int, str]] = []
         """(batch, round, contender) in the order in which they computed."""
@@ -52,9 +54,12 @@ class Session:
     def run(self, contenders: Sequence[Contender], peaks: Sequence[Contender] = ()) -> None:
         """Measure them all. Whatever ends it, KeyboardInterrupt too, ends every child."""
         try:
-            references = self._started([Track(each) for each in peaks])
+            self.references = [Track(each) for each in peaks]
+            references = self._started(self.references)
             for batch in sorted({each.batch for each in contenders}):
-                at_peak = [(child, Track(t.contender, facts=t.facts, memory=t.memory)) for child, t in references]
+                at_peak = [
+                    (child, Track(t.contender, facts=t.facts)) for child, t in references if child in self._alive
+                ]
                 self.peaks[batch] = [track for _, track in at_peak]
                 group = [Track(each) for each in contenders if each.batch == batch]
                 self.tracks += group

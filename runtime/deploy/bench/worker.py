@@ -23,23 +23,21 @@ def in_backend(job: Job) -> Generator[Work, None, None]:
     import numpy as np
 
     from cmt_dsl.errors import CmtError
-    from runtime.deploy.bench.subject import optimised, program_of
+    from runtime.deploy.bench.subject import as_deployed, subject
     from runtime.infer.backend import backend, loaded
 
     precision: Any = job["precision"]
     try:
         by = backend(job["backend"])
         size = tuple(job["size"]) if job["size"] else None
-        program = program_of(job["model"], size)
-        if job["optimise"]:
-            program = optimised(program, by.name)
+        program = as_deployed(subject(job["model"], size)[1], by, job["optimise"])
         shape = (job["batch"], *program.graph.input.type.sizes)
         images = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
         with by.session("bench"):
             compute = loaded(
                 by, program, precision=precision, threads=job["threads"], batch=job["batch"], batches=MANY
             )
-            facts = {"device": by.device(), "version": _version(by.name), "nodes": len(program.graph.nodes)}
+            facts = {"device": by.device(), "version": _version(by.name)}
             yield Work(lambda: compute(images), facts)
     except CmtError as error:
         raise Unusable(f"{error.problems[0].message} [{error.code}]") from None
