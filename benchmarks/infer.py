@@ -25,22 +25,35 @@ OURS = "ours: "
 EAGER = "PyTorch eager"
 TORCH = {EAGER: "eager", "torch.compile": "compile", "torch.compile, frozen": "frozen"}
 LIBRARIES = {"onnxruntime": "ONNX Runtime", "openvino": "OpenVINO"}
-ASKED = {("float32", "best"): 1.1, ("bfloat16", "best"): 1.25, ("latency", "eager"): 1.9, ("latency", "best"): 1.15}
+ASKED = {
+    ("float32", "best"): 1.1,
+    ("bfloat16", "best"): 1.25,
+    ("latency", "eager"): 1.9,
+    ("latency", "best"): 1.15,
+}
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--official", type=Path, help="a checkout of the official PyTorch code")
-    options.add_argument("--torch-python", default=sys.executable, help="with torch, onnx, onnxruntime, openvino")
+    options.add_argument(
+        "--torch-python", default=sys.executable, help="with torch, onnx, onnxruntime, openvino"
+    )
     options.add_argument("--models", default="cmt_s")
     options.add_argument("--backend", default="onnxruntime,openvino", help="ours; also numpy, mindspore")
     options.add_argument("--batch", default="1,8")
     options.add_argument("--precision", default="float32,bfloat16")
-    options.add_argument("--int8", type=Path, action="append", default=[], help="an int8 ONNX file of ours, for OpenVINO")
+    options.add_argument(
+        "--int8", type=Path, action="append", default=[], help="an int8 ONNX file of ours, for OpenVINO"
+    )
     options.add_argument("--threads", type=int, default=len(processors()))
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--seconds", type=float, default=10.0, help="of computing for each figure")
-    options.add_argument("--exports", type=Path, help="keep the peers' ONNX files here, and take those that are there")
+    options.add_argument(
+        "--exports", type=Path, help="keep the peers' ONNX files here, and take those that are there"
+    )
     options.add_argument("--json", type=Path, help="write the figures here too")
     args = options.parse_args()
 
@@ -54,7 +67,9 @@ def main() -> None:
         if args.official:
             torch = [args.torch_python, str(WORKERS / "torch_infer.py")]
             references += [
-                Contender("matrix product", "torch", p, 1, 0, tuple(torch), {"mode": "matmul"}, unlimited=True)
+                Contender(
+                    "matrix product", "torch", p, 1, 0, tuple(torch), {"mode": "matmul"}, unlimited=True
+                )
                 for p in args.precision.split(",")
             ]
         try:
@@ -137,11 +152,15 @@ def exports(name: str, size: int, batch: int, args: argparse.Namespace, folder: 
 
 def table(made: Report, forms: dict[str, str]) -> None:
     where = made.machine
-    print(f"{where.processor} ({', '.join(where.flags)}), {made.asked.threads} threads, {made.asked.rounds} rounds")
+    print(
+        f"{where.processor} ({', '.join(where.flags)}), {made.asked.threads} threads, {made.asked.rounds} rounds"
+    )
     for key in dict.fromkeys((row.model, row.batch, row.precision) for row in made.rows):
         rows = [row for row in made.rows if (row.model, row.batch, row.precision) == key]
         print(f"\n{key[0]}, batch {key[1]}, {key[2]}")
-        print(f"  {'':26}{'ms':>9}{'p95':>9}{'±%':>5}{'img/s':>8}{'start s':>9}{'MiB':>7}{'GFLOP/s':>9}{'% peak':>8}")
+        print(
+            f"  {'':26}{'ms':>9}{'p95':>9}{'±%':>5}{'img/s':>8}{'start s':>9}{'MiB':>7}{'GFLOP/s':>9}{'% peak':>8}"
+        )
         for row in sorted(rows, key=lambda row: row.median_s):
             share = "–" if row.peak_share is None else f"{100 * row.peak_share:.0f}"
             form = forms.get(f"{row.model}, {row.backend}, {row.precision}, batch {row.batch}", "")

@@ -53,7 +53,9 @@ def prepared(job: Job) -> Generator[Work, None, None]:
                 yield Work(lambda: compiled(images).float().numpy(), version)
 
 
-def computing(network: torch.nn.Module, images: torch.Tensor, form: torch.memory_format) -> Callable[[], object]:
+def computing(
+    network: torch.nn.Module, images: torch.Tensor, form: torch.memory_format
+) -> Callable[[], object]:
     import copy
 
     own, given = copy.deepcopy(network).to(memory_format=form), images.to(memory_format=form)

@@ -57,7 +57,8 @@ def infer(
         bool, typer.Option("--optimise/--no-optimise", help="Fold the model first, as `cmt optimise` tells.")
     ] = True,
     peak: Annotated[
-        bool, typer.Option("--peak/--no-peak", help="Also measure matrix products, and the share of their rate.")
+        bool,
+        typer.Option("--peak/--no-peak", help="Also measure matrix products, and the share of their rate."),
     ] = True,
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all figures and facts here too.")
@@ -105,7 +106,10 @@ def infer(
     if plot is not None and drawing is not None and made.rows:
         write_atomically(plot, picture(made, *drawing))
     if stopped:
-        say(console, "stopped: this is what was measured before" if made.rows else "stopped: nothing was measured")
+        say(
+            console,
+            "stopped: this is what was measured before" if made.rows else "stopped: nothing was measured",
+        )
         raise typer.Exit(130)
 
 
@@ -113,7 +117,10 @@ def _lines(made: Report) -> list[str]:
     what, where = made.asked, made.machine
     kind = "optimised" if what.optimise else "as specified"
     flags = f" ({', '.join(where.flags)})" if where.flags else ""
-    told = [f"{where.processor}{flags}", f"{what.threads} of {where.cores} processors, {what.rounds} rounds, {kind}"]
+    told = [
+        f"{where.processor}{flags}",
+        f"{what.threads} of {where.cores} processors, {what.rounds} rounds, {kind}",
+    ]
     if where.environment:
         set_ = ", ".join(f"{name}={value}" for name, value in where.environment.items())
         told.append(f"the environment may slow libraries down: {set_}")

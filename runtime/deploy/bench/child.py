@@ -27,7 +27,7 @@ class Child:
     """A process that computes when it is asked to, in a session of its own: Ctrl-C reaches its parent alone."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `end`)
         self._rest, self._busy = b"", False
         try:
             self._process = subprocess.Popen(

@@ -66,7 +66,9 @@ def environment(threads: int, *, unlimited: bool) -> dict[str, str]:
 
 def processors() -> list[int]:
     """Those that this process may use, one of each core before any second of a core."""
-    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [*range(os.cpu_count() or 1)]
+    allowed = (
+        sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [*range(os.cpu_count() or 1)]
+    )
     return sorted(allowed, key=lambda cpu: (_place_in_core(cpu), cpu))
 
 

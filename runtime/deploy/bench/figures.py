@@ -53,7 +53,9 @@ class Row(Strict):
     memory_bytes: int = Field(description="that the process was resident with at most")
     gmacs: float = Field(description="multiply-accumulates of an image by `cmt cost`, in 10^9")
     gflops: float = Field(description="2 x MACs / s, in 10^9, whatever was folded away")
-    peak_share: float | None = Field(description="gflops / the peak's of this batch's rounds; null: not measured")
+    peak_share: float | None = Field(
+        description="gflops / the peak's of this batch's rounds; null: not measured"
+    )
 
 
 class Peak(Strict):
@@ -123,7 +125,9 @@ def peaks(session: Session) -> list[Peak]:
     for batch, tracks in session.peaks.items():
         for precision in dict.fromkeys(track.contender.precision for track in tracks):
             rates = {
-                _rate(track): track for track in tracks if track.contender.precision == precision and track.times
+                _rate(track): track
+                for track in tracks
+                if track.contender.precision == precision and track.times
             }
             if not rates:
                 continue
@@ -153,7 +157,10 @@ def report(session: Session, asked: Asked, machine: Machine, notes: Sequence[str
     """What a session has measured so far; `notes` are of those that were not begun."""
     best = peaks(session)
     by_group = {(peak.batch, peak.precision): peak for peak in best}
-    found = (row(track, by_group.get((track.contender.batch, track.contender.precision))) for track in session.tracks)
+    found = (
+        row(track, by_group.get((track.contender.batch, track.contender.precision)))
+        for track in session.tracks
+    )
     said = [*notes, *_losses(session.tracks)]
     if asked.peak and session.peaks:
         missing = [name for name in asked.precisions if name not in {peak.precision for peak in best}]

@@ -133,7 +133,9 @@ def contenders(what: Asked) -> tuple[list[Contender], list[str]]:
 def nothing(notes: list[str], hint: str = "") -> CmtError:
     """The error of a measurement without a figure."""
     return CmtError(
-        "CMT-862", f"nothing could be measured: {'; '.join(notes)}", hint=hint or "see `cmt doctor` for what is here"
+        "CMT-862",
+        f"nothing could be measured: {'; '.join(notes)}",
+        hint=hint or "see `cmt doctor` for what is here",
     )
 
 

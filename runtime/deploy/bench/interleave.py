@@ -58,7 +58,9 @@ class Session:
             references = self._started(self.references)
             for batch in sorted({each.batch for each in contenders}):
                 at_peak = [
-                    (child, Track(t.contender, facts=t.facts)) for child, t in references if child in self._alive
+                    (child, Track(t.contender, facts=t.facts))
+                    for child, t in references
+                    if child in self._alive
                 ]
                 self.peaks[batch] = [track for _, track in at_peak]
                 group = [Track(each) for each in contenders if each.batch == batch]

@@ -25,7 +25,11 @@ TRIALS = 5
 ENOUGH = 0.04
 """Seconds of a product from which a larger one is not tried: 2048 in float32 on two cores, more on many."""
 NEEDS = {"numpy": ("numpy",), "onnxruntime": ("onnxruntime", "onnx"), "openvino": ("openvino",)}
-COMPUTES = {"numpy": ("float32",), "onnxruntime": ("float32",), "openvino": ("float32", "float16", "bfloat16", "int8")}
+COMPUTES = {
+    "numpy": ("float32",),
+    "onnxruntime": ("float32",),
+    "openvino": ("float32", "float16", "bfloat16", "int8"),
+}
 HINTS = {"float32": "f32", "float16": "f16", "bfloat16": "bf16", "int8": "f32"}
 EXECUTED = {"float32": ("f32",), "float16": ("f16",), "bfloat16": ("bf16",), "int8": ("u8", "i8")}
 """What OpenVINO's runtime model calls the precision of a product's inputs."""
@@ -106,7 +110,10 @@ def _openvino(size: int, precision: str, threads: int) -> Product:
     a = ops.parameter([size, size], np.float32, name="a")
     left, right = a, ops.constant(_square(size, 1))
     if precision == "int8":
-        left, right = _quantised(ops, left, 256), _quantised(ops, right, 255)  # u8 and i8, as its rewriting wants
+        left, right = (
+            _quantised(ops, left, 256),
+            _quantised(ops, right, 255),
+        )  # u8 and i8, as its rewriting wants
     model = ov.Model([ops.matmul(left, right, False, False)], [a], "product")
     how = {
         "INFERENCE_PRECISION_HINT": HINTS[precision],

@@ -67,9 +67,7 @@ def _work(
         load = time.perf_counter() - began
         first = _timed(work.call)
         _calls(work.call, job["warm_up"])
-        _answer(
-            answers, {"ready": {"load_s": load, "first_s": first, **work.facts}, "memory": peak_memory()}
-        )
+        _answer(answers, {"ready": {"load_s": load, "first_s": first, **work.facts}, "memory": peak_memory()})
         for line in sys.stdin:
             times = _calls(work.call, json.loads(line)["seconds"])
             _answer(answers, {"times": times, "memory": peak_memory()})
