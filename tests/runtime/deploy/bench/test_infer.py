@@ -145,7 +145,6 @@ def test_a_checkpoint_and_a_spec_of_another_size(tmp_path: Path) -> None:
         (["--backend", "numpy:moon"], "CMT-862"),
         (["--plot", "b.jpg"], "CMT-863"),
         (["--plot", "gone/b.png"], "CMT-863"),
-        (["--json", "gone/b.json"], "gone"),
     ],
 )
 def test_odd_arguments_are_one_clear_error(tmp_path: Path, options: list[str], said: str) -> None:
@@ -153,6 +152,13 @@ def test_odd_arguments_are_one_clear_error(tmp_path: Path, options: list[str], s
     told = done.out + done.err
     assert done.code == 2 and said in told and told.count("hint: ") == 1 and "Traceback" not in told, told
     assert len(told.splitlines()) == 2 and told.splitlines()[0].endswith("]")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_that_has_no_folder_is_refused_before_anything_is_measured(tmp_path: Path) -> None:
+    done = cmt("bench", "infer", ATOM, *NUMPY, "--json", "gone/b.json", cwd=tmp_path)
+    (problem,) = done.json["problems"]  # whoever asks for JSON is told so
+    assert done.code == 2 and problem["code"] == "CMT-863" and "no folder gone" in problem["message"]
     assert list(tmp_path.iterdir()) == []
 
 
