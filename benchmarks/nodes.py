@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ HINTS = {"float32": "f32", "float16": "f16", "bfloat16": "bf16"}
 
 @dataclass(frozen=True)
 class Executed:
-    """A node as it ran; `name` is of the model's nodes that it computes, the last one first."""
+    """A node as it ran; `name` is that of the last of the model's nodes that it computes."""
 
     name: str
     kind: str
@@ -122,9 +123,11 @@ def by_openvino(program: Program, args: argparse.Namespace) -> list[Executed]:
         kind, name = info.get("layerType", ""), node.get_friendly_name()
         if kind in NOT_COMPUTED or name not in spent:
             continue
-        names = info.get("originalLayersNames", name).split(",")
+        names = [each for each in info.get("originalLayersNames", "").split(",") if SCOPE.match(each)]
         what = f"{info.get('primitiveType', '')} {info.get('runtimePrecision', '')}".strip()
-        nodes.append(Executed(last(names), kind, what, spent[name] / args.calls))
+        nodes.append(
+            Executed(names[-1] if names else f"{before(node)} {name}", kind, what, spent[name] / args.calls)
+        )
     return nodes
 
 
@@ -155,10 +158,11 @@ def by_onnxruntime(program: Program, args: argparse.Namespace) -> list[Executed]
     return [Executed(name, kinds[name], "", float(np.mean(times[1:]))) for name, times in spent.items()]
 
 
-def last(names: list[str]) -> str:
-    """Of the model's nodes that one node computes, the deepest in the model: what is added to it comes from before."""
-    inside = [name for name in names if SCOPE.match(name)]
-    return (inside or names)[-1]
+def before(node: Any) -> str:
+    """Of a node that OpenVINO named: what of the model it reads, and so belongs to."""
+    while SCOPE.match(node.get_friendly_name()) is None and node.inputs():
+        node = node.inputs()[0].get_source_output().get_node()
+    return node.get_friendly_name()
 
 
 def folded_bytes(program: Program, flavour: str, args: argparse.Namespace) -> bytes:
