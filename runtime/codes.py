@@ -76,6 +76,8 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-851": "a package that an export needs is missing",
     "CMT-852": "an exported file that computes something else than the model",
     "CMT-853": "an exporter failed",
+    "CMT-862": "a benchmark in which nothing could be measured",
+    "CMT-863": "a benchmark that cannot be meant as asked",
     "CMT-866": "a place that a backend has not here",
     "CMT-867": "a backend failed while compiling or computing",
 }
