@@ -7,6 +7,7 @@ form that is fastest here. All compute the same shapes with weights of their own
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,9 @@ def main() -> None:
     options.add_argument("--json", type=Path, help="write the figures here too")
     args = options.parse_args()
 
+    # another interpreter finds `serve` here: the checkout holds no packages that would hide its own
+    paths = [str(WORKERS.parents[1]), os.environ.get("PYTHONPATH")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     session = Session(threads=args.threads, rounds=args.rounds, seconds=args.seconds, tell=told)
     precisions = [*args.precision.split(","), *(["int8"] if args.int8 else [])]
     references = matmul.candidates(tuple(precisions))

@@ -28,8 +28,6 @@ LIMITING = (
 )
 """Variables that can slow a library down: a peak is measured without them; where they are set for the models, that is said."""
 
-ROOT = Path(__file__).resolve().parents[3]
-
 
 @dataclass(frozen=True)
 class Contender:
@@ -58,10 +56,7 @@ def worker(module: str, python: str = sys.executable) -> tuple[str, ...]:
 def environment(threads: int, *, unlimited: bool) -> dict[str, str]:
     """Of a child that computes with so many threads."""
     found = {name: value for name, value in os.environ.items() if not (unlimited and name in LIMITING)}
-    found |= dict.fromkeys(LIBRARY_THREADS, str(threads))
-    others = [path for path in found.get("PYTHONPATH", "").split(os.pathsep) if path]
-    found["PYTHONPATH"] = os.pathsep.join([str(ROOT), *others])
-    return found
+    return found | dict.fromkeys(LIBRARY_THREADS, str(threads))
 
 
 def processors() -> list[int]:
