@@ -76,6 +76,10 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-851": "a package that an export needs is missing",
     "CMT-852": "an exported file that computes something else than the model",
     "CMT-853": "an exporter failed",
+    "CMT-854": "no images to calibrate int8 with",
+    "CMT-855": "int8 that costs more accuracy than is allowed",
+    "CMT-856": "options of int8 that name nothing, or leave nothing",
+    "CMT-857": "int8 asked for where it has no meaning, or its options without it",
     "CMT-866": "a place that a backend has not here",
     "CMT-867": "a backend failed while compiling or computing",
 }
