@@ -125,7 +125,9 @@ class _Writer:
         shape = [-1 if a == each.axis else 1 for a in range(values.ndim)]
         most = 2 ** (bits - 1) - 1
         whole = np.clip(np.rint(values / scales.reshape(shape)), -most, most).astype(np.int8)
-        node.input[1] = self._constant(each.weight, whole, scales, np.zeros(len(scales), np.int8), each.axis, nodes)
+        node.input[1] = self._constant(
+            each.weight, whole, scales, np.zeros(len(scales), np.int8), each.axis, nodes
+        )
         if bias is not None:
             steps = (np.float32(around) * scales).astype(np.float32)
             counts = np.rint(bias.astype(np.float64) / steps).astype(np.int32)

@@ -44,7 +44,9 @@ class How:
 class Quantiser:
     """A program on its way to int8. `images` are prepared training images, float32 [n, c, h, w]."""
 
-    def __init__(self, program: Program, images: Array, for_: For, how: How | None = None, opset: int = 17) -> None:
+    def __init__(
+        self, program: Program, images: Array, for_: For, how: How | None = None, opset: int = 17
+    ) -> None:
         """The program is folded already, or shall not be."""
         self.program, self.images, self.for_, self.opset = program, images, for_, opset
         self.how = how if how is not None else How()
@@ -108,8 +110,8 @@ def quantised(
 
 def opened(model: Any, for_: For, batch: int) -> Compute:
     """A model in its runtime, in float32 where it is not int8; given at most `batch` images each time."""
-    from runtime.infer.backends import onnxruntime, openvino
     from runtime.device.isa import whole_instruction_set
+    from runtime.infer.backends import onnxruntime, openvino
 
     if for_ == "openvino":
         shared = openvino.Shared(model.SerializeToString(), batch, "CPU", "float32", None)
@@ -134,5 +136,9 @@ def bits_here() -> int:
     if not sys.platform.startswith("linux"):
         return 8
     facts = Path("/proc/cpuinfo")
-    flags = next((line for line in facts.read_text().splitlines() if line.startswith("flags")), "") if facts.is_file() else ""
+    flags = (
+        next((line for line in facts.read_text().splitlines() if line.startswith("flags")), "")
+        if facts.is_file()
+        else ""
+    )
     return 7 if flags and "vnni" not in flags else 8
