@@ -29,10 +29,11 @@ class Difference:
     bound: float
     images: int
     by: str
+    what: str = "random image"
 
     def text(self) -> str:
         """As the summary says it."""
-        few = f"{self.images} random image{'s' if self.images != 1 else ''}"
+        few = f"{self.images} {self.what}{'s' if self.images != 1 else ''}"
         return f"largest difference {self.largest:.1e} of max |logit| (allowed {self.bound:g}), {few} by {self.by}"
 
 
@@ -59,7 +60,8 @@ def verified(staged: Staged, job: Job, bound: float | None = None) -> Difference
             f"of max |logit|, {limit:g} are allowed; nothing was kept",
             hint="--no-optimise, or --precision fp32; that is a defect where it says fp32",
         )
-    return Difference(largest, limit, len(samples), staged.by)
+    what = "random image" if job.int8 is None else "training image"
+    return Difference(largest, limit, len(samples), staged.by, what)
 
 
 def difference(given: Array, expected: Array, *, probabilities: bool = False) -> float:

@@ -14,6 +14,8 @@ Flavour = Literal["plain", "ort", "openvino", "ascend"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 OPSETS = range(17, 23)
 """17 has LayerNormalization; what is newer than 22 is not written."""
+GELU = 20
+"""The first opset that has it."""
 MOST = 4096
 """Images that a fixed batch may have."""
 
@@ -114,6 +116,8 @@ def wish(
         raise CmtError(
             "CMT-850", f"{kind} has no place for a licence", hint="--license goes with --format hub"
         )
+    if opset is None and precision == "int8" and "ort" in rules.flavours and flavour != "openvino":
+        opset = GELU  # as one node, whose input ONNX Runtime dequantises once
     chosen = flavour if flavour is not None else next(iter(rules.flavours), None)
     if chosen == "ascend":  # also of an ONNX file: atc will read it
         rules = replace(rules, opsets=RULES["om"].opsets, dynamic=False)

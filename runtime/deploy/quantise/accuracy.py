@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,9 @@ from runtime.data.source import WHOLE, Batch, Shard, Source
 from runtime.deploy.quantise.quantise import BATCH, Quantiser, opened
 from runtime.deploy.quantise.ranges import Compute
 from runtime.infer.evaluate import Measured, evaluate
+
+SINGLE = 8
+"""Nodes of the worst stage and kind that are looked at one by one."""
 
 
 class Some:
@@ -46,7 +49,7 @@ def accuracy(compute: Compute, source: Source, batch: int = BATCH) -> Measured:
 
 @dataclass(frozen=True)
 class Part:
-    """A stage, or a kind of node: what the model gains when it alone stays in float."""
+    """A stage, a kind of node or one node: what the model gains when it alone stays in float."""
 
     name: str
     nodes: int
@@ -68,9 +71,9 @@ class Blame:
 
     def table(self) -> list[str]:
         """A head and a line each."""
-        head = f"{'left in float':<16} {'nodes':>5} {'top-1':>8} {'gain':>8} {'loss falls by':>14}"
+        head = f"{'left in float':<34} {'nodes':>5} {'top-1':>8} {'gain':>8} {'loss falls by':>14}"
         rows = [
-            f"{p.name:<16} {p.nodes:>5} {p.top1:>8.2%} {p.gain:>+8.2f} {p.loss:>14.4f}" for p in self.parts
+            f"{p.name:<34} {p.nodes:>5} {p.top1:>8.2%} {p.gain:>+8.2f} {p.loss:>14.4f}" for p in self.parts
         ]
         return [head, *rows]
 
@@ -89,17 +92,28 @@ def sensitivity(
     whole: Measured,
     tell: Callable[[str], object] = lambda text: None,
 ) -> Blame:
-    """Leave each stage and each kind in float once and measure; `whole` is the model with all of them in int8."""
+    """Leave each stage and each kind in float once and measure; `whole` is the model with all of them in int8.
+
+    Where one of each is to blame, so is each node that is in both, as long as these are few.
+    """
     taken = quantiser.nodes()
-    names = dict.fromkeys([*(each.kind for each in taken), *(each.stage for each in taken)])
-    parts: list[Part] = []
-    for name in names:
+    batch = min(BATCH, source.val_size)
+
+    def without(name: str) -> Part:
         own = sum(each.called(name) for each in taken)
         tell(f"measuring with {name} in float …")
-        batch = min(BATCH, source.val_size)
         model = quantiser.model(keep=[name]) if own < len(taken) else quantiser.floats()
         found = evaluate(opened(model, quantiser.for_, batch), source, batch)
-        gain = 100 * (found.top1 - whole.top1)
-        parts.append(Part(name, own, found.top1, gain, whole.loss - found.loss))
-    parts.sort(key=lambda part: (-part.gain, -part.loss))
-    return Blame(tuple(parts), whole)
+        return Part(name, own, found.top1, 100 * (found.top1 - whole.top1), whole.loss - found.loss)
+
+    kinds = _worst_first(map(without, dict.fromkeys(each.kind for each in taken)))
+    stages = _worst_first(map(without, dict.fromkeys(each.stage for each in taken)))
+    parts = [*kinds, *stages]
+    if kinds[0].gain > 0 and stages[0].gain > 0:
+        both = [e.name for e in taken if e.called(kinds[0].name) and e.called(stages[0].name)]
+        parts += map(without, both if len(both) <= SINGLE else ())
+    return Blame(tuple(_worst_first(parts)), whole)
+
+
+def _worst_first(parts: Iterable[Part]) -> list[Part]:
+    return sorted(parts, key=lambda part: (-part.gain, -part.loss, part.nodes))

@@ -92,7 +92,8 @@ class Quantisation:
     def __init__(
         self, found: Imported, wanted: Int8, for_: For, opset: int, tell: Callable[..., object]
     ) -> None:
-        self.found, self.wanted, self.for_, self.opset, self.tell = found, wanted, for_, opset, tell
+        self.found, self.wanted, self.opset, self.tell = found, wanted, opset, tell
+        self.for_: For = for_
         self._quantiser: Quantiser | None = None
 
     @cached_property

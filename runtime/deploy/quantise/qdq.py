@@ -79,12 +79,11 @@ class _Writer:
             nodes.append(node)
             if node.output[0] in behind:
                 self._pair(node.output[0], rounded[node.output[0]], nodes)
-        copies = list(nodes)
         del graph.node[:]
-        graph.node.extend(copies)
+        graph.node.extend(nodes)
         used = {name for node in graph.node for name in node.input}
         kept = [t for t in graph.initializer if t.name in used]
-        kept += [self.arrays.from_array(np.asarray(v), k) for k, v in self.constants.items()]
+        kept += [self.arrays.from_array(v, k) for k, v in self.constants.items()]
         del graph.initializer[:]
         graph.initializer.extend(kept)
         return self.model
@@ -99,7 +98,7 @@ class _Writer:
 
     def _pair(self, name: str, out: str, nodes: list[Any]) -> None:
         scale, zero = self.step(name)
-        self.constants |= {f"{name}/scale": np.float32(scale), f"{name}/zero": zero}
+        self.constants |= {f"{name}/scale": np.asarray(scale, np.float32), f"{name}/zero": np.asarray(zero)}
         how = [f"{name}/scale", f"{name}/zero"]
         nodes.append(self.make("QuantizeLinear", [name, *how], [f"{name}/q"], f"{name}/quantise"))
         nodes.append(self.make("DequantizeLinear", [f"{name}/q", *how], [out], f"{name}/dequantise"))

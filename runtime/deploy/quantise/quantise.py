@@ -48,7 +48,8 @@ class Quantiser:
         self, program: Program, images: Array, for_: For, how: How | None = None, opset: int = 17
     ) -> None:
         """The program is folded already, or shall not be."""
-        self.program, self.images, self.for_, self.opset = program, images, for_, opset
+        self.program, self.images, self.opset = program, images, opset
+        self.for_: For = for_
         self.how = how if how is not None else How()
         bits = self.how.weight_bits
         self.weight_bits = bits if bits is not None else bits_here()

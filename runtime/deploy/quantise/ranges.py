@@ -13,7 +13,7 @@ Method = Literal["minmax", "percentile", "entropy"]
 """All that was seen; all but one value in ten thousand; what keeps the distribution best (Kullback-Leibler)."""
 METHODS: tuple[Method, ...] = get_args(Method)
 SHARE = 0.9999
-BINS, LEVELS = 2048, 128
+BINS, LEVELS, STEP = 2048, 128, 16
 Compute = Callable[[Array], list[Array]]
 
 
@@ -43,7 +43,9 @@ def ranges(
             low[i], high[i] = min(low[i], float(value.min())), max(high[i], float(value.max()))
     if method == "minmax":
         return dict(zip(names, zip(low.tolist(), high.tolist(), strict=True), strict=True))
-    edges = [np.linspace(a, b if b > a else a + 1e-6, BINS + 1) for a, b in zip(low, high, strict=True)]
+    edges = [
+        np.linspace(a, b if b > a else a + abs(a) + 1e-6, BINS + 1) for a, b in zip(low, high, strict=True)
+    ]
     counts = [np.zeros(BINS, np.int64) for _ in names]
     for part in parts:
         for i, value in enumerate(compute(part)):
@@ -62,18 +64,19 @@ def _percentile(counts: Array, edges: Array) -> tuple[float, float]:
 
 
 def _entropy(counts: Array, edges: Array) -> tuple[float, float]:
-    """Both ends are drawn in by the same share, as far as the rounded distribution tells the most of the true one."""
-    found = [(_lost(counts, cut), cut) for cut in range(0, BINS // 2 - LEVELS, 16)]
-    cut = min(found)[1]
-    return float(edges[cut]), float(edges[BINS - cut])
+    """The upper end is drawn in, then the lower, as far as the rounded distribution tells the most of the true one."""
+    steps = range(0, BINS - LEVELS, STEP)
+    above = min((_lost(counts, 0, cut), cut) for cut in steps)[1]
+    below = min((_lost(counts, cut, above), cut) for cut in steps if cut + above <= BINS - LEVELS)[1]
+    return float(edges[below]), float(edges[BINS - above])
 
 
-def _lost(counts: Array, cut: int) -> float:
+def _lost(counts: Array, below: int, above: int) -> float:
     """Kullback-Leibler divergence of the inner bins, outer ones added to their ends, from the same in few levels."""
-    inner = counts[cut : BINS - cut].astype(np.float64)
+    inner = counts[below : BINS - above].astype(np.float64)
     true = inner.copy()
-    true[0] += counts[:cut].sum()
-    true[-1] += counts[BINS - cut :].sum()
+    true[0] += counts[:below].sum()
+    true[-1] += counts[BINS - above :].sum()
     level = np.arange(len(inner)) * LEVELS // len(inner)
     held = inner > 0
     mass = np.bincount(level, inner, LEVELS)
