@@ -80,6 +80,8 @@ RUNTIME_CODES: dict[str, str] = {
     "CMT-855": "int8 that costs more accuracy than is allowed",
     "CMT-856": "options of int8 that name nothing, or leave nothing",
     "CMT-857": "int8 asked for where it has no meaning, or its options without it",
+    "CMT-862": "a benchmark in which nothing could be measured",
+    "CMT-863": "a benchmark that cannot be meant as asked",
     "CMT-866": "a place that a backend has not here",
     "CMT-867": "a backend failed while compiling or computing",
 }

@@ -2,52 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
-import types
 from pathlib import Path
 
 import torch
+from official import official
 from timing import report
-
-
-class DropPath(torch.nn.Module):
-    def __init__(self, rate: float) -> None:
-        super().__init__()
-        self.rate = rate
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if not self.training:
-            return x
-        keep = 1 - self.rate
-        mask = x.new_empty((x.shape[0],) + (1,) * (x.ndim - 1)).bernoulli_(keep)
-        return x * mask.div_(keep)
-
-
-def stand_in(name: str, **contents: object) -> None:
-    module = types.ModuleType(name)
-    module.__dict__.update(contents)
-    sys.modules[name] = module
-
-
-def official(checkout: Path) -> types.ModuleType:
-    stand_in("timm")
-    stand_in("timm.models")
-    stand_in("timm.data", IMAGENET_DEFAULT_MEAN=None, IMAGENET_DEFAULT_STD=None)
-    stand_in("timm.models.helpers", load_pretrained=None)
-    stand_in(
-        "timm.models.layers",
-        DropPath=DropPath,
-        to_2tuple=lambda v: (v, v),
-        trunc_normal_=torch.nn.init.trunc_normal_,
-    )
-    stand_in("timm.models.resnet", resnet26d=None, resnet50d=None)
-    stand_in("timm.models.registry", register_model=lambda function: function)
-    spec = importlib.util.spec_from_file_location("official_cmt", checkout / "cmt.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def main() -> None:

@@ -48,28 +48,35 @@ class DropKeyConstants(Pass):
 
 
 def _dropped(site: Site, path: str, reader: str, axis: int) -> Iterator[str]:
-    """Drop what is the same along the axis in a sum that only `reader` sees; what went."""
-    if not site.only_reader(path, reader):
+    """Drop what is the same along the axis in sums that only the softmax sees; what went, the first computed first."""
+    reached, waiting = list[str](), [(path, reader)]
+    while waiting:
+        path, reader = waiting.pop()
+        if site.only_reader(path, reader):
+            reached.append(path)
+            node = site.node(path)
+            if isinstance(node.op, (Add, Offset, Scale, Sub)):
+                waiting += [(part, path) for part in dict.fromkeys(node.inputs)]
+    for path in reversed(reached):
+        node = site.node(path)  # as it is without what was dropped before it
+        if isinstance(node.op, Offset):
+            site.surgery.remove(path)
+            yield path
+        elif isinstance(node.op, (Add, Sub)):
+            yield from _of_sum(site, node, axis)
+        elif isinstance(node.op, Matmul):
+            yield from _of_keys(site, node, axis)
+
+
+def _of_sum(site: Site, node: Node, axis: int) -> Iterator[str]:
+    """A parameter that is the same along the axis, beside a value of the sum's own shape."""
+    constants = [part for part in node.inputs if _same(site.node(part), axis)]
+    others = [part for part in node.inputs if part not in constants]
+    if not constants or not others or site.node(others[0]).type != node.type:
         return
-    node = site.node(path)
-    if isinstance(node.op, Offset):
-        yield from _dropped(site, node.inputs[0], path, axis)
-        site.surgery.remove(path)
-        yield path
-    elif isinstance(node.op, Scale):
-        yield from _dropped(site, node.inputs[0], path, axis)
-    elif isinstance(node.op, (Add, Sub)):
-        for part in dict.fromkeys(node.inputs):
-            yield from _dropped(site, part, path, axis)
-        inputs = site.node(path).inputs  # what was dropped is none of them any more
-        constants = [part for part in inputs if _same(site.node(part), axis)]
-        others = [part for part in inputs if part not in constants]
-        kept = others and not (isinstance(node.op, Sub) and others[0] == inputs[1])
-        if constants and kept and site.node(others[0]).type == node.type:
-            site.surgery.remove(path, inputs.index(others[0]))
-            yield constants[0]
-    elif isinstance(node.op, Matmul):
-        yield from _of_keys(site, node, axis)
+    if isinstance(node.op, Add) or others[0] == node.inputs[0]:  # p - x is no x
+        site.surgery.remove(node.path, node.inputs.index(others[0]))
+        yield constants[0]
 
 
 def _same(node: Node, axis: int) -> bool:

@@ -8,21 +8,22 @@ from dataclasses import replace
 import numpy as np
 
 from cmt_dsl.ir import Array, Graph, Node
-from cmt_dsl.ops.add import Add
 from cmt_dsl.ops.batch_norm import BatchNorm
 from cmt_dsl.ops.layer_norm import LayerNorm
-from cmt_dsl.ops.mul import Mul
-from cmt_dsl.ops.parameter import Parameter
+from cmt_dsl.passes.affine import affine, constant
 from cmt_dsl.passes.base import Match, Pass, Refusal, Site
 from cmt_dsl.passes.channels import BORDER, others_than_layers, padded, take_in
 
 FLATTEST = 1e-4
 """Of the largest scale: below it, what is left of the norm would add shifts beside which the value vanishes."""
 
+ROUNDING = 1e-6
+"""How far from 1 a scale may be that was made 1, in the weights' own type."""
+
 
 class FoldForward(Pass):
     """W (s x + t) + b = (W s) x + (b + W t), for all layers that read s x + t: a batch norm behind an activation, the affine
-    part of a layer norm, a product or a sum with a parameter of one value a channel.
+    part of a layer norm, a product, a sum or a difference with a parameter of one value a channel.
 
     Where a reader has padding the shift cannot pass. Of a batch norm the scale then goes alone: W (s x + t) =
     (W s) (x + t / s), and a norm of scale 1 stays.
@@ -36,14 +37,14 @@ class FoldForward(Pass):
             if (
                 isinstance(node.op, BatchNorm)
                 or (isinstance(node.op, LayerNorm) and node.op.affine)
-                or _constant(graph.by_path, node) is not None
+                or constant(graph.by_path, node) is not None
             ):
                 yield Match((node.path,))
 
     def carry_out(self, match: Match, site: Site) -> str | Refusal:
         """Into every reader; refused where one of them is no layer, or a shift would meet a border."""
         node = site.node(match.nodes[0])
-        found = _affine(site, node)
+        found = affine(site, node)
         if isinstance(found, Refusal):
             return found
         scale, shift = found
@@ -64,7 +65,7 @@ class FoldForward(Pass):
             return Refusal(why)
         if np.abs(scale).min() < FLATTEST * np.abs(scale).max():
             return Refusal(f"{why}; and a scale next to 0 keeps it whole")
-        if np.array_equal(scale, np.ones_like(scale)):
+        if np.allclose(scale, 1, rtol=0, atol=ROUNDING):
             return Refusal(f"{why}; its scale is 1 already")
         readers = site.surgery.readers(node.path)
         for reader in readers:
@@ -87,42 +88,3 @@ def _plain(site: Site, node: Node) -> None:
     else:
         batched = [site.node(path).type.batched for path in node.inputs]
         site.surgery.remove(node.path, batched.index(True))
-
-
-def _affine(site: Site, node: Node) -> tuple[Array, Array] | Refusal:
-    """Scale and shift of each channel in float64."""
-    if isinstance(node.op, (BatchNorm, LayerNorm)):
-        scale, shift = (site.weight(node, name).astype(np.float64) for name in ("weight", "bias"))
-        if isinstance(node.op, BatchNorm):
-            mean, variance = (
-                site.weight(node, name).astype(np.float64) for name in ("running_mean", "running_var")
-            )
-            with np.errstate(invalid="ignore", divide="ignore"):
-                scale = scale / np.sqrt(variance + node.op.eps)
-                shift = shift - scale * mean
-    else:
-        constant = _constant(site.surgery.nodes, node)
-        if constant is None:
-            return Refusal("it was changed before")
-        value = site.weights[constant].astype(np.float64).reshape(-1)
-        plain = np.ones_like(value), np.zeros_like(value)
-        scale, shift = (value, plain[1]) if isinstance(node.op, Mul) else (plain[0], value)
-    if not (np.isfinite(scale).all() and np.isfinite(shift).all()):
-        return Refusal("its statistics are no finite numbers")
-    return scale, shift
-
-
-def _constant(nodes: dict[str, Node], node: Node) -> str | None:
-    """The parameter of one value a channel that a map is multiplied with or added to."""
-    if not isinstance(node.op, (Add, Mul)):
-        return None
-    for path, other in (node.inputs, node.inputs[::-1]):
-        constant, value = nodes[path], nodes[other].type
-        if isinstance(constant.op, Parameter) and value.batched:
-            shape = constant.op.shape
-            if (len(value.shape) == 4 and shape[-3:] == (value.shape[1], 1, 1)
-                    and len(constant.op.shape) <= 4 and (len(shape) == 3 or shape[0] == 1)):  # fmt: skip
-                return path
-            if len(value.shape) == 2 and shape == (value.shape[1],):
-                return path
-    return None

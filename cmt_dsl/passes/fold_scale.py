@@ -78,11 +78,13 @@ class FoldScale(Pass):
 
 def _before(site: Site, path: str, reader: str) -> Iterator[Node]:
     """Layers before a value that can take a number for it: nobody sees anything between but through `reader`."""
-    if not site.only_reader(path, reader):
-        return
-    node = site.node(path)
-    if is_layer(node):
-        yield node
-    elif isinstance(node.op, LINEAR):
-        for read in dict.fromkeys(node.inputs) if len(set(node.inputs)) == len(node.inputs) else ():
-            yield from _before(site, read, path)
+    waiting = [(path, reader)]
+    while waiting:
+        path, reader = waiting.pop()
+        if not site.only_reader(path, reader):
+            continue
+        node = site.node(path)
+        if is_layer(node):
+            yield node
+        elif isinstance(node.op, LINEAR) and len(set(node.inputs)) == len(node.inputs):
+            waiting += [(read, path) for read in reversed(node.inputs)]

@@ -103,7 +103,9 @@ SpecOf = Annotated[
 By = Annotated[
     str,
     typer.Option(
-        "--backend", metavar="NAME", help="What computes: mindspore, numpy, or another that is installed."
+        "--backend",
+        metavar="NAME[:PLACE]",
+        help="What computes: mindspore, numpy, onnxruntime, openvino, or another that is installed; and where.",
     ),
 ]
 In = Annotated[

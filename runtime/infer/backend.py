@@ -44,6 +44,8 @@ class Backend(ABC):
     name: ClassVar[str]
     place: str = ""
     """Which of `places` it computes in: what follows the colon of `--backend NAME:PLACE`; "" leaves it to the backend."""
+    folds: bool = True
+    """Whether a backend that folds programs before it computes them does so; `cmt bench` measures it without, too."""
 
     def places(self) -> tuple[str, ...]:
         """Processors and accelerators that it can be asked for here, the usual one first; none: it has no choice."""

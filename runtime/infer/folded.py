@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from cmt_dsl.lower.onnx import Form
 
 
-def folded(program: Program, outputs: Sequence[str], form: Form) -> ModelProto:
-    """The ONNX model that gives the nodes `outputs`, in order, folded for the runtime that the form is for.
+def folded(program: Program, outputs: Sequence[str], form: Form, *, fold: bool = True) -> ModelProto:
+    """The ONNX model that gives the nodes `outputs`, in order, folded (if `fold`) for the runtime that the form is for.
 
     Where several of them lie inside one block, which no graph may give, the program as it is.
     """
@@ -30,4 +30,4 @@ def folded(program: Program, outputs: Sequence[str], form: Form) -> ModelProto:
                 raise
             return to_onnx(program, form, outputs=outputs)
         program = program.changed(part, program.weights)
-    return to_onnx(run(program, FORMS[form.flavour])[0], form)
+    return to_onnx(run(program, FORMS[form.flavour] if fold else ())[0], form)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -67,6 +68,27 @@ def test_the_demo_reaches_98_percent_and_a_second_process_agrees(run: tuple[Path
     validated = as_json("validate", "run/last.safetensors", "--data", "digits", cwd=folder)
     assert validated["images"] == 360
     assert abs(100 * float(str(validated["top1"])) - trained) < 0.006  # the line shows two decimals
+
+
+def test_other_backends_decide_as_mindspore_on_every_image(run: tuple[Path, str]) -> None:
+    folder, _ = run
+    found = {}
+    for backend in ("mindspore", "onnxruntime", "openvino"):
+        words = ("--data", "digits", "--at", "head", "--backend", backend, "-o", f"{backend}.npz")
+        as_json("features", "run/last.safetensors", *words, cwd=folder)
+        with np.load(folder / f"{backend}.npz") as file:
+            found[backend] = file["head"]
+        (folder / f"{backend}.npz").unlink()
+    expected = found.pop("mindspore")
+    assert expected.shape == (360, 10)
+    for backend, logits in found.items():
+        assert (logits.argmax(1) == expected.argmax(1)).all(), backend
+        np.testing.assert_allclose(logits, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+        accuracy = as_json(
+            "validate", "run/last.safetensors", "--data", "digits", "--backend", backend, cwd=folder
+        )
+        whole = as_json("validate", "run/last.safetensors", "--data", "digits", cwd=folder)
+        assert accuracy["confusion"] == whole["confusion"]
 
 
 def test_the_terminal_stays_clean(run: tuple[Path, str]) -> None:

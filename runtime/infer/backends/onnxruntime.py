@@ -59,7 +59,7 @@ class OnnxRuntime(Backend):
         if precision != "float32":
             hint = f"--backend openvino --precision {precision}, or leave --precision out"
             raise CmtError("CMT-804", f"ONNX Runtime computes this in float32, not in {precision}", hint=hint)
-        model = folded(program, outputs, Form("ort"))
+        model = folded(program, outputs, Form("ort"), fold=self.folds)
         session = opened(model.SerializeToString(), self.place or "cpu", threads)
 
         def compute(images: Array) -> list[Array]:

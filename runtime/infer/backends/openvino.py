@@ -56,7 +56,7 @@ class OpenVino(Backend):
 
         device = (self.place or "cpu").upper()
         require_precision(device, precision)
-        model = folded(program, outputs, Form("openvino")).SerializeToString()
+        model = folded(program, outputs, Form("openvino"), fold=self.folds).SerializeToString()
         compiled: dict[int, Shared] = {}
 
         def for_images(count: int) -> Shared:

@@ -1,0 +1,1 @@
+"""How fast a model computes in each backend: child processes that compute in turn, and what their times say."""
