@@ -92,7 +92,7 @@ def wish(
     if precision not in rules.precisions:
         why = REASONS.get((kind, precision))
         raise _no(f"{kind} in {precision}" + (f": {why}" if why else ""), "--precision", rules.precisions)
-    if precision == "int8":  # with a free batch OpenVINO's depthwise convolutions are wrong
+    if precision == "int8":  # OpenVINO is for fixed ones: see `quantised`
         free = kind == "onnx" and flavour != "openvino"
         flavours = tuple(name for name in rules.flavours if name in QUANTISED)
         rules = replace(rules, flavours=QUANTISED if kind == "onnx" else flavours, dynamic=free)

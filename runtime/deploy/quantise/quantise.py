@@ -102,7 +102,8 @@ def quantised(
 ) -> Any:
     """The program folded for a runtime, as an ONNX model that it computes in int8; calibrated on `images`.
 
-    For OpenVINO compile it for a fixed batch: its int8 depthwise convolutions are wrong with a free one (2026.4).
+    For OpenVINO compile it for a fixed batch: it is faster so, and int8 depthwise convolutions of a free one were once
+    seen to be wrong on a processor without AMX (2026.4).
     """
     folded, _ = run(program, FORMS[for_])
     how = How(tuple(keep), tuple(quantise), method)
