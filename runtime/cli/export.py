@@ -15,6 +15,8 @@ from runtime.data.classes import class_names
 from runtime.deploy.export import wish as wishes
 from runtime.deploy.export.export import ENDINGS, require_out
 from runtime.deploy.export.export import export as carry_out
+from runtime.deploy.quantise.exporting import asked as asked_int8
+from runtime.deploy.quantise.ranges import Method
 from runtime.published.reference import beside
 
 
@@ -59,6 +61,33 @@ def export(
         str | None, typer.Option(help="The processor for atc, such as Ascend310P3.")
     ] = None,
     license: Annotated[str | None, typer.Option(help="What the card of a hub folder says.")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="DIR|digits", help="int8: calibrate on its training images, measure held-out."),
+    ] = None,
+    images: Annotated[int | None, typer.Option(min=1, help="int8: to calibrate on. Default: 200.")] = None,
+    calibrate: Annotated[
+        Method | None, typer.Option(help="int8: how ranges are read off. Default: minmax.")
+    ] = None,
+    keep: Annotated[
+        list[str] | None, typer.Option(metavar="PATTERN", help="int8: kinds, stages or nodes left in float.")
+    ] = None,
+    quantise: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="int8: take these too: first, product, classifier, or nodes."),
+    ] = None,
+    weight_bits: Annotated[
+        int | None, typer.Option(min=7, max=8, help="int8: 7 for x86 without VNNI. Default: as here.")
+    ] = None,
+    allowed_loss: Annotated[
+        float | None, typer.Option(min=0, help="int8: points of top-1 it may lose. Default: 1.0.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="int8: held-out images to measure on. Default: all.")
+    ] = None,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="int8: show what each stage and kind of node costs.")
+    ] = False,
     weights: Weights = "raw",
     spec: SpecOf = None,
     classes: Classes = None,
@@ -80,6 +109,9 @@ def export(
         soc=soc_version,
         license=license,
     )
+    said = {"images": images, "allowed": allowed_loss, "limit": limit, "sensitivity": sensitivity}
+    said |= {"method": calibrate, "weight_bits": weight_bits}
+    int8 = asked_int8(precision, data, said, keep=keep or [], quantise=quantise or [])
     out = out if out is not None else beside(checkpoint, checkpoint.with_suffix(ENDINGS[format]))
     require_out(out, format, checkpoint, overwrite)
     found = load_weights(checkpoint, spec=spec, which=weights)
@@ -87,7 +119,7 @@ def export(
         found = found.named(class_names(classes), classes)
     console = console_for(as_json)
     with Status(console) as now:
-        made = carry_out(found, asked, out, overwrite=overwrite, tell=now.tell)
+        made = carry_out(found, asked, out, overwrite=overwrite, tell=now.tell, int8=int8)
     if as_json:
         facts = {"checkpoint": str(checkpoint), "model": found.model.name, "weights": found.which}
         typer.echo(json.dumps({**facts, **made.json(), "notes": [*found.notes, *made.notes]}))
@@ -96,4 +128,7 @@ def export(
         say(console, note)
     for other in made.beside:
         say(console, f"{other}: beside it")
+    if made.int8 is not None and made.int8.blame is not None:
+        for line in made.int8.blame.table():
+            say(console, line)
     say(console, made.text())

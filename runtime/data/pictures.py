@@ -27,6 +27,8 @@ from runtime.msrun import processes
 from runtime.recipe.augment import AugmentGroup
 from runtime.recipe.schema import DataGroup
 
+AT_ONCE = 16
+"""Training images in a batch without augmentation."""
 UNSAID = Order(())
 """Where a store does not say how its classes came into their order."""
 
@@ -111,6 +113,10 @@ class Pictures:
             yield Batch(images, labels, len(rows), functools.partial(self._val_name, indices))
         if shard.count == 1 and not any_:
             raise CmtError("CMT-503", f"{self.name}: none of the {self.val_size} held-out images can be read")
+
+    def train_as_val(self, rows: Array) -> Iterator[Array]:
+        for images, seen in self._batches("train", rows, AT_ONCE, eval_stages(self.view), replacing=True):
+            yield images[[row for row, one in enumerate(seen) if one.label is not None]]
 
     def pixels(self, images: Array) -> Array:
         return pixels(images)

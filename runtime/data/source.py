@@ -154,6 +154,10 @@ class Source(Protocol):
         """
         ...
 
+    def train_as_val(self, rows: Array) -> Iterator[Array]:
+        """These training images as validation would show them, [k, c, h, w] each; unreadable ones as in training."""
+        ...
+
     def pixels(self, images: Array) -> Array:
         """Images of a batch as a person sees them: uint8 [n, h, w, 3]."""
         ...

@@ -87,6 +87,9 @@ class Digits:
             rows = np.concatenate([rows, np.repeat(rows[:1], batch - count)])
             yield Batch(self._channels(images[rows]), labels[rows], count, partial(self._name, rows))
 
+    def train_as_val(self, rows: Array) -> Iterator[Array]:
+        yield self._channels(self._train[0][rows])
+
     @property
     def normalisation(self) -> tuple[float, float]:
         """Mean and standard deviation of the training scans, pixels being 0 to 1."""

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from cmt_dsl.errors import CmtError
+from runtime.array import Array
 from runtime.checkpoint.load import Imported
 from runtime.deploy.export.compare import Difference, verified
 from runtime.deploy.export.hub import is_hub, make_hub
 from runtime.deploy.export.job import Job, Staged
 from runtime.deploy.export.onnxfile import make_onnx
 from runtime.deploy.export.openvinofile import FILE, make_openvino
+from runtime.deploy.export.packages import failures, needed
 from runtime.deploy.export.place import place, require_replaceable, staging, unwritable
 from runtime.deploy.export.wish import Kind, Precision, Wish
+from runtime.deploy.quantise.exporting import Accepted, Int8, Quantisation
+from runtime.deploy.quantise.quantise import BATCH, For
 
 ENDINGS: dict[Kind, str] = {
     "onnx": ".onnx",
@@ -45,6 +51,8 @@ class Delivered:
     """Why it was not compared, where it was not."""
     notes: tuple[str, ...]
     beside: tuple[Path, ...]
+    int8: Accepted | None = None
+    """Its accuracy, where it is int8."""
 
     def json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
@@ -65,6 +73,7 @@ class Delivered:
             "images": None if apart is None else apart.images,
             "by": None if apart is None else apart.by,
             "uncompared": self.uncompared or None,
+            "int8": self.int8.json() if self.int8 else None,
             "beside": [str(path) for path in self.beside],
             "notes": list(self.notes),
         }
@@ -79,7 +88,8 @@ class Delivered:
         facts += ["preprocessing inside"] if wish.preprocess else []
         facts += ["folded" if wish.optimise else "as it was trained", f"{self.nodes} nodes"]
         apart = self.difference.text() if self.difference else f"NOT compared: {self.uncompared}"
-        return f"{self.out}: {', '.join(facts)}; {apart}"
+        top1 = f"; {self.int8.text()}" if self.int8 else ""
+        return f"{self.out}: {', '.join(facts)}{top1}; {apart}"
 
 
 def require_out(out: Path, kind: Kind, source: Path, overwrite: bool) -> None:
@@ -129,12 +139,19 @@ def export(
     *,
     overwrite: bool = False,
     tell: Callable[..., object] | None = None,
+    int8: Int8 | None = None,
 ) -> Delivered:
-    """Make the file or folder `out`, whole or not at all. CMT-606, 637, 850 to 853."""
+    """Make the file or folder `out`, whole or not at all. CMT-606, 637, 850 to 856.
+
+    `int8` says what an export in int8 is calibrated and measured with.
+    """
     require_out(out, wish.kind, found.path, overwrite)
     job = Job(found, wish, tell) if tell is not None else Job(found, wish)
+    if int8 is not None:
+        job = replace(job, int8=_quantisation(job, int8))
     with staging(out) as folder:
         staged = make(job, folder / out.name, out)
+        accepted = _accepted(staged, job)
         apart = verified(staged, job)
         named = [(each, out.with_name(each.name)) for each in (*staged.beside, staged.made)]
         size = _bytes(staged.made)
@@ -143,8 +160,45 @@ def export(
     names = tuple(name for _, name in named)
     precision = wish.precision if names[-1] == out else job.precision
     return Delivered(
-        names[-1], wish, precision, size, staged.nodes, apart, staged.why_not, staged.notes, names[:-1]
+        names[-1],
+        wish,
+        precision,
+        size,
+        staged.nodes,
+        apart,
+        staged.why_not,
+        staged.notes,
+        names[:-1],
+        accepted,
     )
+
+
+def _quantisation(job: Job, wanted: Int8) -> Quantisation:
+    """CMT-851 without the packages that it takes."""
+    for_: For = "openvino" if job.wish.flavour == "openvino" else "ort"
+    for package in ("onnx", "openvino" if for_ == "openvino" else "onnxruntime"):
+        needed(package, "an export in int8")
+    if len(job.found.graph.output.type.shape) != 2:
+        message = f"{job.found.model.name} gives no logits, whose accuracy int8 is measured by"
+        raise CmtError("CMT-857", message, hint="--precision fp32")
+    return Quantisation(job.found, wanted, for_, job.wish.opset or 17, job.tell)
+
+
+def _accepted(staged: Staged, job: Job) -> Accepted | None:
+    """What the int8 file, read back, is worth. CMT-855 if it is worth too little."""
+    if job.int8 is None or staged.opened is None:
+        return None
+    with failures(f"{staged.by} does not compute what was written"):
+        runs, batch = staged.opened(), job.wish.batch
+
+    def compute(images: Array) -> list[Array]:
+        shown, size = job.shown(images), batch or len(images)
+        rows = np.arange(-(-len(shown) // size) * size) % len(shown)
+        found = [runs(shown[part]) for part in np.split(rows, len(rows) // size)]
+        given = np.concatenate(found)[: len(images)]
+        return [np.log(np.maximum(given, np.float32(1e-30))) if job.wish.preprocess else given]
+
+    return job.int8.accepted(job.program, compute, batch or BATCH)
 
 
 def make(job: Job, path: Path, out: Path) -> Staged:

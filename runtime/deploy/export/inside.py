@@ -85,6 +85,13 @@ def normalised(pixels: Array, how: Preprocessing) -> Array:
     return np.ascontiguousarray(planes * scale - shift, dtype=np.float32)
 
 
+def pixels(images: Array, how: Preprocessing) -> Array:
+    """Normalised images float32 [n, c, h, w] as a decoder gave them: uint8 [n, h, w, 3]."""
+    scale, shift = factors(how)
+    seen = np.clip(np.rint((images + shift) / scale), 0, 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(np.broadcast_to(seen, (*seen.shape[:3], 3)))
+
+
 def chances(logits: Array) -> Array:
     """Probabilities of logits, as the model inside gives them."""
     return softmax(logits.astype(np.float64))

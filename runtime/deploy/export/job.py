@@ -17,9 +17,10 @@ from cmt_dsl.passes import run as passes
 from runtime.array import Array
 from runtime.checkpoint.load import Imported
 from runtime.deploy.export.facts import labels, metadata
-from runtime.deploy.export.inside import normalised, require_inside
+from runtime.deploy.export.inside import normalised, pixels, require_inside
 from runtime.deploy.export.wish import Precision, Wish
 from runtime.deploy.metadata import Metadata
+from runtime.deploy.quantise.exporting import Quantisation
 
 Runs = Callable[[Array], Array]
 """What a file computes: images, float32 [n, c, h, w] or uint8 [n, h, w, 3], to logits or probabilities [n, classes]."""
@@ -38,6 +39,8 @@ class Job:
     found: Imported
     wish: Wish
     tell: Callable[..., object] = field(default=_silent)
+    int8: Quantisation | None = None
+    """Where that is wished."""
 
     @cached_property
     def program(self) -> Program:
@@ -71,10 +74,17 @@ class Job:
         """A few random images, in the form in which the file takes them; the same ones every time."""
         graph, rng = self.found.graph, np.random.default_rng(SEED)
         count = 1 if cost(graph).total.macs > HUGE else SAMPLES
+        if self.int8 is not None:  # noise is beyond the ranges that it was calibrated for
+            return self.shown(self.int8.images[:count])
         channels, height, width = graph.input.type.sizes
         if self.wish.preprocess:
             return rng.integers(0, 256, (count, height, width, 3), dtype=np.uint8)
         return rng.standard_normal((count, channels, height, width)).astype(np.float32)
+
+    def shown(self, images: Array) -> Array:
+        """Normalised images in the form in which the file takes them."""
+        how = self.metadata.preprocessing
+        return pixels(images, how) if self.wish.preprocess and how is not None else images
 
     @cached_property
     def expected(self) -> Array:

@@ -15,7 +15,9 @@ from runtime.deploy.export.half import to_half
 from runtime.deploy.export.inside import with_preprocessing
 from runtime.deploy.export.job import Job, Staged
 from runtime.deploy.export.packages import INSTALL, failures, installed, needed
-from runtime.deploy.export.runtimes import in_onnxruntime
+from runtime.deploy.export.runtimes import in_onnxruntime, in_openvino
+from runtime.deploy.metadata import PREFIX
+from runtime.deploy.quantise.exporting import KEY
 
 MOST = 2**31 - 2**20
 """Bytes of weights: an ONNX file is one protobuf message, which ends at 2 GiB."""
@@ -25,6 +27,8 @@ def make_onnx(job: Job, path: Path) -> Staged:
     """The ONNX file at `path`. CMT-850, 851, 853."""
     model = onnx_model(job)
     write_onnx(model, path, job)
+    if job.int8 is not None and job.int8.for_ == "openvino":
+        return Staged(path, "openvino", lambda: in_openvino(path), len(model.graph.node))
     why = "" if installed("onnxruntime") else f"onnxruntime is not installed ({INSTALL})"
     opened = None if why else lambda: in_onnxruntime(path)
     return Staged(path, "onnxruntime", opened, len(model.graph.node), why)
@@ -39,7 +43,10 @@ def onnx_model(job: Job) -> Any:
     program = job.program
     require_small(program.weights, wish.precision == "fp16")
     job.tell("writing the ONNX model …", step=True)
-    model = to_onnx(program, Form(wish.flavour or "plain", wish.opset or 17, wish.batch))
+    if job.int8 is not None:
+        model = job.int8.quantiser(program).model(wish.batch)
+    else:
+        model = to_onnx(program, Form(wish.flavour or "plain", wish.opset or 17, wish.batch))
     if wish.precision == "fp16" and wish.kind == "onnx":
         to_half(model)
     if wish.preprocess and told.preprocessing is not None:
@@ -49,6 +56,8 @@ def onnx_model(job: Job) -> Any:
     props = told.props()
     if job.labels and job.labels != told.classes:
         props[LABELS] = json.dumps(list(job.labels), ensure_ascii=False)
+    if job.int8 is not None:
+        props[PREFIX + KEY] = job.int8.props(program)
     for key, text in props.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, text

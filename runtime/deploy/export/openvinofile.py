@@ -11,6 +11,8 @@ from runtime.deploy.export.job import Job, Staged
 from runtime.deploy.export.onnxfile import onnx_model, write_onnx
 from runtime.deploy.export.packages import failures, needed
 from runtime.deploy.export.runtimes import computes_bf16, in_openvino
+from runtime.deploy.metadata import RT_INFO
+from runtime.deploy.quantise.exporting import KEY
 from runtime.device.isa import whole_instruction_set
 from runtime.infer.backend import Precision
 
@@ -31,6 +33,8 @@ def make_openvino(job: Job, folder: Path) -> Staged:
         model = ov.Core().read_model(read)
         for path, text in job.metadata.rt_info().items():
             model.set_rt_info(text, list(path))
+        if job.int8 is not None:
+            model.set_rt_info(job.int8.props(job.program), [RT_INFO, KEY])
         notes = ()
         computed: Precision = "float32"
         if wish.precision == "bf16":

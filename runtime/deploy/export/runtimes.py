@@ -25,8 +25,12 @@ def in_onnxruntime(path: Path) -> Runs:
 def in_openvino(path: Path, precision: Precision = "float32") -> Runs:
     """An OpenVINO file on the processor, compiled for each number of images, computed in `precision`."""
 
+    compiled: dict[int, Any] = {}
+
     def compute(images: Array) -> Array:
-        run = openvino.prepared(str(path), len(images), precision=precision)
+        count = len(images)
+        run = compiled.get(count) or openvino.prepared(str(path), count, precision=precision)
+        compiled[count] = run
         with whole_instruction_set():
             return np.array(run([images])[0], copy=True)
 

@@ -9,11 +9,13 @@ from typing import Literal, get_args
 from cmt_dsl.errors import CmtError
 
 Kind = Literal["onnx", "openvino", "mindir", "om", "hub"]
-Precision = Literal["fp32", "fp16", "bf16"]
+Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Flavour = Literal["plain", "ort", "openvino", "ascend"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 OPSETS = range(17, 23)
 """17 has LayerNormalization; what is newer than 22 is not written."""
+GELU = 20
+"""The first opset that has it."""
 MOST = 4096
 """Images that a fixed batch may have."""
 
@@ -34,12 +36,14 @@ class Rules:
 
 
 RULES: dict[Kind, Rules] = {
-    "onnx": Rules(("fp32", "fp16"), ("plain", "ort", "openvino", "ascend"), OPSETS, dynamic=True, preprocess=True),
-    "openvino": Rules(("fp32", "fp16", "bf16"), ("openvino",), OPSETS, dynamic=True, preprocess=True),
+    "onnx": Rules(("fp32", "fp16", "int8"), ("plain", "ort", "openvino", "ascend"), OPSETS, dynamic=True, preprocess=True),
+    "openvino": Rules(("fp32", "fp16", "bf16", "int8"), ("openvino",), OPSETS, dynamic=True, preprocess=True),
     "mindir": Rules(("fp32", "fp16")),
     "om": Rules(("fp16", "fp32"), ("ascend",), (17, 18)),  # fp16 is what atc does unasked
     "hub": Rules(("fp32",), fixed=False, optimised=False),
 }  # fmt: skip
+QUANTISED: tuple[Flavour, ...] = ("ort", "openvino")
+"""Flavours that int8 is for: each runtime wants it written differently."""
 REASONS = {
     (
         "onnx",
@@ -88,6 +92,10 @@ def wish(
     if precision not in rules.precisions:
         why = REASONS.get((kind, precision))
         raise _no(f"{kind} in {precision}" + (f": {why}" if why else ""), "--precision", rules.precisions)
+    if precision == "int8":  # OpenVINO is for fixed ones: see `quantised`
+        free = kind == "onnx" and flavour != "openvino"
+        flavours = tuple(name for name in rules.flavours if name in QUANTISED)
+        rules = replace(rules, flavours=QUANTISED if kind == "onnx" else flavours, dynamic=free)
     if flavour is not None and flavour not in rules.flavours:
         others = "the format has no flavours: leave --flavour out"
         raise _no(f"{kind} of flavour {flavour}", "--flavour", rules.flavours, others)
@@ -108,6 +116,8 @@ def wish(
         raise CmtError(
             "CMT-850", f"{kind} has no place for a licence", hint="--license goes with --format hub"
         )
+    if opset is None and precision == "int8" and "ort" in rules.flavours and flavour != "openvino":
+        opset = GELU  # as one node, whose input ONNX Runtime dequantises once
     chosen = flavour if flavour is not None else next(iter(rules.flavours), None)
     if chosen == "ascend":  # also of an ONNX file: atc will read it
         rules = replace(rules, opsets=RULES["om"].opsets, dynamic=False)
@@ -133,7 +143,7 @@ def _batch(kind: Kind, rules: Rules, text: str | None) -> int | None:
         return None if rules.dynamic or not rules.fixed else 1
     if text == "dynamic":
         if not rules.dynamic:
-            what = "flavour ascend" if kind == "onnx" else kind
+            what = f"{kind} of this flavour or precision"
             hint = "--batch N, or nothing for one image"
             raise CmtError("CMT-850", f"{what} has one fixed batch", hint=hint)
         return None
