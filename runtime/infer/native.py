@@ -7,9 +7,16 @@ import sys
 from typing import Any
 
 _OF_PYTHON = (RuntimeError, ValueError, TypeError, IndexError, KeyError, OverflowError, MemoryError, OSError)
-_ELSEWHERE = ("onnxruntime.capi.onnxruntime_pybind11_state", "google.protobuf.message", "onnx.checker", "onnx.shape_inference")
+_ELSEWHERE = (
+    "onnxruntime.capi.onnxruntime_pybind11_state",
+    "google.protobuf.message",
+    "onnx.checker",
+    "onnx.shape_inference",
+)
 """Modules with exceptions of their own: ONNX Runtime's derive from Exception alone."""
-_MARK = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : |^Exception from [^\n]*:\s*$|^Check '.*' failed at .*:\s*$")
+_MARK = re.compile(
+    r"^\[ONNXRuntimeError\] : \d+ : \w+ : |^Exception from [^\n]*:\s*$|^Check '.*' failed at .*:\s*$"
+)
 LONGEST = 300  # characters of a foreign message
 
 

@@ -59,7 +59,12 @@ class Form:
 
 
 def form_of(
-    path: object, inputs: Sequence[Tensor], outputs: Sequence[Tensor], said: Metadata, *, softmax: Sequence[str] = ()
+    path: object,
+    inputs: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    said: Metadata,
+    *,
+    softmax: Sequence[str] = (),
 ) -> Form:
     """How images go in and answers come out; CMT-860 for a file that takes or gives something else.
 
