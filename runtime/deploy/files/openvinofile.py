@@ -26,6 +26,7 @@ class Compiled:
 
         self._core: Any = openvino.Core()
         self.model: Any = self._core.read_model(str(path))
+        self._free = self.model.is_dynamic()
         # without the hint, processors that have bf16 compute in it
         self._how: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "bf16" if precision == "bfloat16" else "f32"}
         if threads is not None:
@@ -35,7 +36,7 @@ class Compiled:
     def compute(self, name: str, images: Array, output: str) -> Array:
         """One output for images in the input's own form."""
         if images.shape not in self._ready:
-            if self.model.input(0).partial_shape.is_dynamic:
+            if self._free:
                 self.model.reshape({self.model.input(0): list(images.shape)})
             self._ready[images.shape] = self._core.compile_model(self.model, "CPU", self._how)
         ready = self._ready[images.shape]
