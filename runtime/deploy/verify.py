@@ -109,7 +109,7 @@ def _shown(side: Side, images: Array, pixels: Array | None, how: Preprocessing |
         return images
     seen = pixels.astype(np.float32) / 255
     planes = seen @ LUMA[:, None] if len(how.mean) == 1 else seen
-    scaled = (planes - np.float32(how.mean)) / np.float32(how.std)
+    scaled = (planes - np.array(how.mean, np.float32)) / np.array(how.std, np.float32)
     return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), dtype=np.float32)
 
 

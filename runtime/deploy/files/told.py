@@ -39,7 +39,6 @@ def told(props: Mapping[str, str], path: object) -> Metadata:
     for key, text in ours.items():
         if len(text) > LONGEST:
             raise _odd(path, key, f"{len(text):,} characters", f"at most {LONGEST:,}")
-    precision = ours.get(PRECISION)
     return Metadata(
         spec=ours.get(SPEC, ""),
         fingerprint=ours.get(FINGERPRINT, ""),
@@ -47,7 +46,7 @@ def told(props: Mapping[str, str], path: object) -> Metadata:
         classes=_classes(ours[CLASSES], path) if CLASSES in ours else (),
         version=ours.get(VERSION, ""),
         flavour=ours.get(FLAVOUR, ""),
-        precision=None if precision is None else _one_of(PRECISIONS, precision, PRECISION, path),
+        precision=_one_of(PRECISIONS, ours[PRECISION], PRECISION, path) if PRECISION in ours else None,
         input=_one_of(INPUTS, ours.get(INPUT, "float32 NCHW"), INPUT, path),
         output=_one_of(OUTPUTS, ours.get(OUTPUT, "logits"), OUTPUT, path),
     )
