@@ -52,7 +52,6 @@ MISSING: dict[str, list[list[str]]] = {
         [GONE, GOOD, "--data", "digits"],
         [GOOD, f"{GONE}.onnx", "--data", "digits"],
         [f"{GONE}.xml", GOOD, "--data", "digits"],
-        [GOOD, GOOD, "--data", GONE],
     ],
     "optimise": [[f"{GONE}.yaml"], [f"{GONE}.safetensors"], [f"{GONE}.pth", "--explain"]],
     "average": [[GOOD, GONE, "-o", OUT], [GONE, GOOD, "-o", OUT]],

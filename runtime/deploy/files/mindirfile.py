@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,7 @@ class MindIrFile:
 
     def __init__(self, path: Path, threads: int | None):
         self._ms: Any = mindspore()
-        from mindspore.train import mind_ir_pb2
-
-        model: Any = mind_ir_pb2.ModelProto()
+        model: Any = importlib.import_module("mindspore.train.mind_ir_pb2").ModelProto()
         try:
             model.ParseFromString(path.read_bytes())
         except raised() as error:

@@ -23,6 +23,7 @@ from runtime.deploy.metadata import (
     SPEC,
     VERSION,
     Metadata,
+    Precision,
     Preprocessing,
 )
 
@@ -39,6 +40,9 @@ def told(props: Mapping[str, str], path: object) -> Metadata:
     for key, text in ours.items():
         if len(text) > LONGEST:
             raise _odd(path, key, f"{len(text):,} characters", f"at most {LONGEST:,}")
+    precision: Precision | None = None
+    if PRECISION in ours:
+        precision = _one_of(PRECISIONS, ours[PRECISION], PRECISION, path)
     return Metadata(
         spec=ours.get(SPEC, ""),
         fingerprint=ours.get(FINGERPRINT, ""),
@@ -46,7 +50,7 @@ def told(props: Mapping[str, str], path: object) -> Metadata:
         classes=_classes(ours[CLASSES], path) if CLASSES in ours else (),
         version=ours.get(VERSION, ""),
         flavour=ours.get(FLAVOUR, ""),
-        precision=_one_of(PRECISIONS, ours[PRECISION], PRECISION, path) if PRECISION in ours else None,
+        precision=precision,
         input=_one_of(INPUTS, ours.get(INPUT, "float32 NCHW"), INPUT, path),
         output=_one_of(OUTPUTS, ours.get(OUTPUT, "logits"), OUTPUT, path),
     )

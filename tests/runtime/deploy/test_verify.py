@@ -82,13 +82,16 @@ def test_logits_that_are_no_numbers_are_no_agreement(room: Path) -> None:
         (["m.safetensors", "m.onnx", "--backend-a", "nobody"], "CMT-840"),
         (["cut.onnx", "m.onnx"], "CMT-858"),
         (["m.safetensors", "m.onnx", "-o", "m.safetensors.csv/x.csv"], "CMT-606"),
-        (["lines.onnx", "foreign.onnx"], "CMT-860"),
+        (["two.onnx", "foreign.onnx"], "CMT-860"),
         (["broken.onnx", "foreign.onnx"], "CMT-861"),
     ],
 )
 def test_odd_arguments_and_files_end_in_one_error(room: Path, args: list[str], code: str) -> None:
     (room / "cut.onnx").write_bytes((room / "m.onnx").read_bytes()[:900])
-    write(room / "lines.onnx", classifier(shape=("n", 3, 8)))
+    two = classifier()
+    two.graph.input.append(two.graph.input[0])
+    two.graph.input[1].name = "z"
+    write(room / "two.onnx", two)
     broken = classifier()
     broken.graph.node[1].op_type = "Nothing"
     write(room / "broken.onnx", broken)
