@@ -71,7 +71,7 @@ def verify_export(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Compare two programs image by image: logits, decisions, who is right.
+    """Compare two programs image by image: logits and decisions.
 
     Exit code 1 where they differ by more than is allowed.
     """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cmt_dsl.errors import CmtError
 from runtime.deploy.metadata import (
@@ -31,8 +31,6 @@ LONGEST = 4_000_000  # characters of one text; a spec has a few thousand, 1,000 
 MOST_CLASSES = 1_000_000
 LARGEST_SIDE = 65_536
 
-Word = TypeVar("Word", bound=str)
-
 
 def told(props: Mapping[str, str], path: object) -> Metadata:
     """The metadata among a file's properties; CMT-858 where a key of ours holds what it cannot mean."""
@@ -56,7 +54,7 @@ def told(props: Mapping[str, str], path: object) -> Metadata:
     )
 
 
-def _one_of(words: tuple[Word, ...], text: str, key: str, path: object) -> Word:
+def _one_of(words: Sequence[str], text: str, key: str, path: object) -> Any:
     for word in words:
         if word == text:
             return word
