@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 SUFFIXES = (".safetensors", ".ckpt", ".pth", ".pt")
+EXPORTED = (".onnx", ".xml", ".mindir", ".om")
+"""Programs for other runtimes: they compute, and hold no weights that are known by path."""
 
 
 def is_weights(path: str | Path) -> bool:

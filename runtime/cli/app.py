@@ -46,7 +46,12 @@ PANELS = {
         "features": "compute:features",
         "weights": "published:app",
     },
-    "Deployment": {"export": "export:export", "optimise": "optimise:optimise", "bench": "bench:app"},
+    "Deployment": {
+        "export": "export:export",
+        "verify-export": "verify_export:verify_export",
+        "optimise": "optimise:optimise",
+        "bench": "bench:app",
+    },
     "Data": {"data": "data:app"},
     "Machine": {"doctor": "doctor:doctor"},
 }

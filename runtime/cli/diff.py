@@ -57,7 +57,7 @@ def diff(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Tell what differs between two models, or between two checkpoints.
+    """Tell what differs between two models or two checkpoints.
 
     Exit code 0 either way.
     """

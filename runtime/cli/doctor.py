@@ -15,7 +15,7 @@ from runtime.device.environment import native_noise_to, temporary_log
 
 
 def doctor(as_json: Json = False) -> None:
-    """Show what this machine has, what is wrong with it, and the fix.
+    """Show what this machine has, what is wrong, and the fix.
 
     Exit code 1 if something fails.
     """

@@ -179,7 +179,7 @@ def compare(
     set: Sets = None,
     as_json: Json = False,
 ) -> None:
-    """Put models beside each other: parameters, MACs, published top-1."""
+    """Put models side by side: parameters, MACs, published top-1."""
     if plot is not None and plot.suffix.lower() not in (".svg", ".png"):
         raise typer.BadParameter("--plot takes a file that ends in .svg or .png")
     members = [member(*found) for found in built_all(specs, set)]

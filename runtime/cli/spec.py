@@ -49,7 +49,7 @@ class Schema(str, Enum):
 def list_(
     kind: Annotated[Kind | None, typer.Argument(help="Only these.")] = None, as_json: Json = False
 ) -> None:
-    """List the shipped models, blocks, profiles, recipes and operators."""
+    """List shipped models, blocks, profiles, recipes, operators."""
     found: dict[str, dict[str, str]] = {}
     for each in KINDS:
         found[each] = {}
@@ -78,7 +78,7 @@ def show(
     set: Sets = None,
     as_json: Json = False,
 ) -> None:
-    """Show the model as a table: path, output shape, parameters, MACs."""
+    """Show a model as a table: path, shape, parameters, MACs."""
     model, graph = built(spec, set)
     whole = count(graph)
     table = rows(graph, whole, level)
@@ -112,7 +112,7 @@ def _counts(tally: Tally) -> tuple[str, str]:
 
 
 def cost(spec: Spec, set: Sets = None, as_json: Json = False) -> None:
-    """Count parameters, MACs and activation bytes exactly, by stage."""
+    """Count parameters, MACs and activation bytes, by stage."""
     model, graph = built(spec, set)
     whole = count(graph)
     parts = whole.grouped(stage_of)
@@ -164,7 +164,7 @@ def compile_(
     set: Sets = None,
     as_json: Json = False,
 ) -> None:
-    """Lower a model to MindSpore: write its source, or build and run it."""
+    """Lower a model to MindSpore: write its source, or run it."""
     model, graph = built(spec, set)
     facts: dict[str, Any] = {"model": model.name, "fingerprint": graph.fingerprint}
     if emit is not None:

@@ -64,7 +64,7 @@ def convert(
     overwrite: Overwrite = False,
     as_json: Json = False,
 ) -> None:
-    """Convert weights among .pth, MindCV's .ckpt, safetensors and ours.
+    """Convert weights among .pth, .ckpt, safetensors and ours.
 
     The model is recognised from names and shapes; nothing in FILE is executed.
     """

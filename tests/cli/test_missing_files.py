@@ -48,6 +48,11 @@ MISSING: dict[str, list[list[str]]] = {
     "features": [[GONE, "--data", "digits", "--at", "stages.0", "-o", OUT]],
     "report": [[GONE], [GONE, "--json"], [GONE, "-o", f"{OUT}.html"], [GONE, "-o", f"{OUT}.png"]],
     "predict": [[GONE, GOOD], [GOOD, f"{GONE}/*.png"], [GONE, GOOD, "--html", OUT]],
+    "verify-export": [
+        [GONE, GOOD, "--data", "digits"],
+        [GOOD, f"{GONE}.onnx", "--data", "digits"],
+        [f"{GONE}.xml", GOOD, "--data", "digits"],
+    ],
     "optimise": [[f"{GONE}.yaml"], [f"{GONE}.safetensors"], [f"{GONE}.pth", "--explain"]],
     "average": [[GOOD, GONE, "-o", OUT], [GONE, GOOD, "-o", OUT]],
 }

@@ -15,6 +15,7 @@ from runtime.checkpoint.file import is_own
 from runtime.checkpoint.formats.beside import averaged
 from runtime.checkpoint.formats.inert import Inert, TensorRef
 from runtime.checkpoint.formats.torchfile import read_torch
+from runtime.checkpoint.kind import EXPORTED
 
 USUAL = {
     "raw": ("model", "state_dict"),
@@ -41,6 +42,13 @@ def container(path: Path) -> str:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise CmtError("CMT-601", f"cannot read {path}: {why}") from None
+    if path.suffix.lower() in EXPORTED and head[8:9] != b"{":
+        raise CmtError(
+            "CMT-632",
+            f"{path} is an exported program: it computes, and its weights are not read back",
+            hint=f"give the checkpoint that it was made of; `cmt verify-export CKPT {path.name} --data DIR` compares the "
+            "two image by image",
+        )
     if head[8:9] == b"{":
         return "native" if is_own(read_header(path)) else "safetensors"
     if head[:4] == b"PK\x03\x04" or head[:1] == b"\x80":

@@ -1,0 +1,1 @@
+"""Exported files that compute: opened with suspicion, in a process of their own."""

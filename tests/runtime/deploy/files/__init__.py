@@ -1,0 +1,1 @@
+"""Exported files that compute, sound, foreign and hostile."""
