@@ -107,7 +107,7 @@ def answers(path: object, values: Array, images: int) -> Array:
     if not flat or values.dtype.kind not in "fiu":
         what = f"{values.dtype} {' × '.join(map(str, sizes))}"
         raise _unlike(path, f"for {images} images it gives {what}, and not one number for each class")
-    return values.reshape(images, sizes[1]).astype(np.float32, copy=False)
+    return values.reshape(images, -1).astype(np.float32, copy=False)
 
 
 def shown(name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import importlib.util
 from collections.abc import Generator, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from cmt_dsl.ir import Program
 from runtime.array import Array
 from runtime.infer.backend import Backend, Compute, Precision, register
 from runtime.infer.folded import folded
+from runtime.infer.native import raised, said
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -97,16 +97,9 @@ def opened(model: bytes | str, place: str = "cpu", threads: int | None = None) -
 @contextlib.contextmanager
 def failures() -> Generator[None, None, None]:
     """Turn what ONNX Runtime raises into CMT-867: its classes have no common base of their own."""
-    state = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-
-    own = tuple(v for v in vars(state).values() if isinstance(v, type) and issubclass(v, Exception))
     try:
         yield
-    except (*own, RuntimeError) as error:
-        raise CmtError("CMT-867", f"ONNX Runtime failed: {first_line(error)}") from error
-
-
-def first_line(error: BaseException) -> str:
-    """What an exception says, in one line of a terminal."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__)[:300]
+    except CmtError:
+        raise
+    except raised() as error:
+        raise CmtError("CMT-867", f"ONNX Runtime failed: {said(error)}") from error
