@@ -25,7 +25,7 @@ from runtime.cli.options import (
 )
 from runtime.cli.terminal import Status, console_for, say
 from runtime.data.held_out import Asked
-from runtime.deploy.sides import opened
+from runtime.deploy.sides import Side, opened
 from runtime.deploy.verified import Verified
 from runtime.deploy.verify import verify
 
@@ -85,12 +85,13 @@ def verify_export(
     console = console_for(as_json)
     asked = Asked(classes, class_order, train_name, val_name)
     with contextlib.ExitStack() as held, Status(console) as now:
-        sides: list[Any] = []
+        sides: list[Side] = []
         for text, by in ((a, backend_a), (b, backend_b)):
             now.tell(f"opening {text} …", step=True)
             sides.append(opened(text, by, held, which=weights, batch=batch, threads=threads))
+        one, other = sides
         found = verify(
-            *sides, data, asked=asked, limit=limit, batch=batch, allowed=allowed, agree=agree,
+            one, other, data, asked=asked, limit=limit, batch=batch, allowed=allowed, agree=agree,
             named=out is not None, tell=now.tell,
         )  # fmt: skip
     if out is not None:

@@ -102,7 +102,7 @@ def _answer(path: object, outputs: Sequence[Tensor]) -> Tensor:
 
 def answers(path: object, values: Array, images: int) -> Array:
     """[n, classes] float32 of what was computed for n images; CMT-860 if it is nothing like that."""
-    sizes: tuple[int, ...] = values.shape
+    sizes = list(values.shape)
     flat = len(sizes) >= 2 and all(size == 1 for size in sizes[2:]) and sizes[0] == images and sizes[1] > 0
     if not flat or values.dtype.kind not in "fiu":
         what = f"{values.dtype} {' × '.join(map(str, sizes))}"
