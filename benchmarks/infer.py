@@ -58,6 +58,7 @@ def main() -> None:
     options.add_argument(
         "--exports", type=Path, help="keep the peers' ONNX files here, and take those that are there"
     )
+    options.add_argument("--no-compile", action="store_true", help="without torch.compile, a minute each")
     options.add_argument("--json", type=Path, help="write the figures here too")
     args = options.parse_args()
 
@@ -120,6 +121,8 @@ def entered(name: str, args: argparse.Namespace, folder: Path) -> list[Contender
                 found.append(contender(same, OURS + backend, worker(WORKER), job))
             if args.official:
                 for peer, mode in TORCH.items():
+                    if args.no_compile and mode != "eager":
+                        continue
                     job = {"mode": mode, "checkout": str(args.official), "model": name, "size": size}
                     found.append(contender(same, peer, script("torch_infer.py", args), job))
                 for peer, library in EXPORTS.items():

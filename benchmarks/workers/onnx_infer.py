@@ -68,7 +68,7 @@ def by_openvino(file: str, image: np.ndarray, job: Job) -> Callable[[], object]:
         raise Unusable(f"this processor does not compute in {job['precision']}")
     model = core.read_model(file)
     parts = job["threads"] if job.get("apart") else 1
-    if len(image) % parts or len(image) == parts == 1:
+    if len(image) % parts:
         raise Unusable(f"{len(image)} images are not shared out among {parts} threads")
     model.reshape([len(image) // parts, *image.shape[1:]])
     how = {
