@@ -2,12 +2,30 @@
 
 Classes here are copied, one at a time, into generated source, so each uses only `ms`, `nn`, `ops`, `Tensor`, `Parameter`
 and other classes of this folder. Maps are `[n, c, h, w]`, float32 or, under mixed precision, float16 (arithmetic that
-would lose digits is done in float32). On the CPU they are compositions of the operators that are vectorised there; on
-Ascend they are the native operator where one exists.
+would lose digits is done in float32). On the CPU they are compiled kernels, or without these compositions of the
+operators that are vectorised there; on Ascend they are the native operator where one exists.
 """
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
+
+from cmt_dsl.lower.mindspore.kernels import kernel
+
+
+class Elementwise(nn.Cell):
+    """x -> f(x) by a compiled kernel and its gradient's, which needs x alone; float32 inside."""
+
+    def __init__(self, value, gradient):
+        super().__init__()
+        self.value = value
+        self.gradient = gradient
+
+    def construct(self, x):
+        return ops.cast(self.value(ops.cast(x, ms.float32)), x.dtype)
+
+    def bprop(self, x, out, dout):
+        slope = self.gradient(ops.cast(x, ms.float32), ops.cast(dout, ms.float32))
+        return (ops.cast(slope, x.dtype),)
 
 
 class GeluErfSaved(nn.Cell):
@@ -40,10 +58,17 @@ class GeluErf(nn.Cell):
     def __init__(self):
         super().__init__()
         self.native = ms.get_context("device_target") != "CPU"
-        self.saved = GeluErfSaved()
+        compiled = None if self.native else kernel("gelu_erf")
+        self.by_kernel = compiled is not None
+        if self.by_kernel:
+            self.single = Elementwise(compiled, kernel("gelu_erf_gradient"))
+        else:
+            self.saved = GeluErfSaved()
 
     def construct(self, x):
-        return ops.gelu(x, approximate="none") if self.native else self.saved(x)[0]
+        if self.native:
+            return ops.gelu(x, approximate="none")
+        return self.single(x) if self.by_kernel else self.saved(x)[0]
 
 
 class GeluTanhSaved(nn.Cell):
@@ -67,10 +92,17 @@ class GeluTanh(nn.Cell):
     def __init__(self):
         super().__init__()
         self.native = ms.get_context("device_target") != "CPU"
-        self.saved = GeluTanhSaved()
+        compiled = None if self.native else kernel("gelu_tanh")
+        self.by_kernel = compiled is not None
+        if self.by_kernel:
+            self.single = Elementwise(compiled, kernel("gelu_tanh_gradient"))
+        else:
+            self.saved = GeluTanhSaved()
 
     def construct(self, x):
-        return ops.gelu(x, approximate="tanh") if self.native else self.saved(x)[0]
+        if self.native:
+            return ops.gelu(x, approximate="tanh")
+        return self.single(x) if self.by_kernel else self.saved(x)[0]
 
 
 class Tanh(nn.Cell):

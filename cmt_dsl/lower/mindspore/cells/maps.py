@@ -2,12 +2,14 @@
 
 Classes here are copied, one at a time, into generated source, so each uses only `ms`, `nn`, `ops`, `Tensor`, `Parameter`
 and other classes of this folder. Maps are `[n, c, h, w]`, float32 or, under mixed precision, float16 (arithmetic that
-would lose digits is done in float32). On the CPU they are compositions of the operators that are vectorised there; on
-Ascend they are the native operator where one exists.
+would lose digits is done in float32). On the CPU they are compiled kernels, or without these compositions of the
+operators that are vectorised there; on Ascend they are the native operator where one exists.
 """
 
 import mindspore as ms
-from mindspore import Parameter, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
+
+from cmt_dsl.lower.mindspore.kernels import kernel
 
 
 class ChannelNormSaved(nn.Cell):
@@ -53,6 +55,24 @@ class ChannelNormSaved(nn.Cell):
         return dx, dgamma, dbeta
 
 
+class ChannelNormByKernel(nn.Cell):
+    """x[n, c, l], gamma[c], beta[c] -> y[n, c, l], float32, by a compiled kernel; its gradients' needs x and gamma."""
+
+    def __init__(self, value, gradient, eps):
+        super().__init__()
+        self.value = value
+        self.gradient = gradient
+        self.eps = Tensor([eps], ms.float32)
+
+    def construct(self, x, gamma, beta):
+        x, gamma, beta = ops.cast(x, ms.float32), ops.cast(gamma, ms.float32), ops.cast(beta, ms.float32)
+        return self.value(x, gamma, beta, self.eps)
+
+    def bprop(self, x, gamma, beta, out, dout):
+        x, gamma, dy = ops.cast(x, ms.float32), ops.cast(gamma, ms.float32), ops.cast(dout, ms.float32)
+        return self.gradient(x, gamma, self.eps, dy)
+
+
 class ChannelNorm(nn.Cell):
     """Layer normalisation over the channels of a map: x[n, c, h, w] -> [n, c, h, w] (Ba et al. 2016)."""
 
@@ -61,7 +81,12 @@ class ChannelNorm(nn.Cell):
         self.native = ms.get_context("device_target") != "CPU"
         self.gamma = Parameter(ops.ones((channels,), ms.float32), name="gamma")
         self.beta = Parameter(ops.zeros((channels,), ms.float32), name="beta")
-        self.saved = ChannelNormSaved(channels, eps)
+        value = None if self.native else kernel("channel_norm")
+        self.by_kernel = value is not None
+        if self.by_kernel:
+            self.single = ChannelNormByKernel(value, kernel("channel_norm_gradient"), eps)
+        else:
+            self.saved = ChannelNormSaved(channels, eps)
         self.layer_norm = ops.LayerNorm(-1, -1, eps)
 
     def construct(self, x):
@@ -70,6 +95,8 @@ class ChannelNorm(nn.Cell):
         gamma, beta = self.gamma.astype(ms.float32), self.beta.astype(ms.float32)
         if self.native:
             y = self.layer_norm(v.swapaxes(1, 2), gamma, beta)[0].swapaxes(1, 2)
+        elif self.by_kernel:
+            y = self.single(v, gamma, beta)
         else:
             y = self.saved(v, gamma, beta)[0]
         return y.reshape(n, c, h, w).astype(x.dtype)
@@ -126,22 +153,50 @@ class DepthwiseInputGrad(nn.Cell):
         return self.conv(dout, turned), ops.zeros_like(weight), dout
 
 
+class DepthwiseByKernel(nn.Cell):
+    """(x, weight, bias) -> depthwise convolution by a compiled kernel; all its gradients by one, of x and weight."""
+
+    def __init__(self, value, gradient):
+        super().__init__()
+        self.value = value
+        self.gradient = gradient
+
+    def construct(self, x, weight, bias):
+        v, weight, bias = ops.cast(x, ms.float32), ops.cast(weight, ms.float32), ops.cast(bias, ms.float32)
+        return ops.cast(self.value(v, weight, bias), x.dtype)
+
+    def bprop(self, x, weight, bias, out, dout):
+        v, w, dy = ops.cast(x, ms.float32), ops.cast(weight, ms.float32), ops.cast(dout, ms.float32)
+        dx, dweight, dbias = self.gradient(v, w, dy)
+        return ops.cast(dx, x.dtype), ops.cast(dweight, weight.dtype), ops.cast(dbias, bias.dtype)
+
+
 class DepthwiseConv(nn.Cell):
     """Depthwise convolution of stride 1 that keeps the grid, x[n, c, h, w] -> same; weight[c, 1, height, width].
 
-    `kernel` and `dilation` are one number or (height, width); the padding is dilation * (kernel - 1) / 2, a
-    whole number. The forward operator is used for the gradient of x: on the CPU the backward one takes 1.7
-    times as long.
+    `kernel_size` and `dilation` are one number or (height, width); the padding is dilation * (kernel_size - 1) / 2, a
+    whole number. With `residual` x is added. Without a compiled kernel the forward operator is used for the gradient
+    of x: on the CPU the backward one takes 1.7 times as long.
     """
 
-    def __init__(self, channels, kernel, has_bias, dilation=1):
+    def __init__(self, channels, kernel_size, has_bias, dilation=1, residual=False):
         super().__init__()
         self.native = ms.get_context("device_target") != "CPU"
         self.has_bias = has_bias
-        height, width = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+        self.residual = residual
+        height, width = kernel_size if isinstance(kernel_size, tuple) else (kernel_size, kernel_size)
         rows, columns = dilation if isinstance(dilation, tuple) else (dilation, dilation)
         p, q = rows * (height - 1) // 2, columns * (width - 1) // 2
         self.weight = Parameter(ops.zeros((channels, 1, height, width), ms.float32), name="weight")
+        if has_bias:
+            self.bias = Parameter(ops.zeros((channels,), ms.float32), name="bias")
+        name = "depthwise_residual" if residual else "depthwise"
+        value = None if self.native or (rows, columns) != (1, 1) or height * width % 2 == 0 else kernel(name)
+        self.by_kernel = value is not None
+        if self.by_kernel:
+            self.single = DepthwiseByKernel(value, kernel(name + "_gradient"))
+            self.no_bias = ops.zeros((channels,), ms.float32)
+            return
         self.conv = ops.Conv2D(
             channels,
             (height, width),
@@ -151,10 +206,10 @@ class DepthwiseConv(nn.Cell):
             group=channels,
         )
         self.input_grad = DepthwiseInputGrad(self.conv)
-        if has_bias:
-            self.bias = Parameter(ops.zeros((channels,), ms.float32), name="bias")
 
     def construct(self, x):
+        if self.by_kernel:
+            return self.single(x, self.weight, self.bias if self.has_bias else self.no_bias)
         weight = self.weight.astype(x.dtype)
         if self.native:
             y = self.conv(x, weight)
@@ -162,7 +217,7 @@ class DepthwiseConv(nn.Cell):
             y = self.input_grad(x, weight, self.conv(ops.stop_gradient(x), weight))
         if self.has_bias:
             y = ops.BiasAdd()(y, self.bias.astype(x.dtype))
-        return y
+        return y + x if self.residual else y
 
 
 class GlobalAvgPool(nn.Cell):
