@@ -12,22 +12,6 @@ from mindspore import Parameter, Tensor, nn, ops
 from cmt_dsl.lower.mindspore.kernels import kernel
 
 
-class Elementwise(nn.Cell):
-    """x -> f(x) by a compiled kernel and its gradient's, which needs x alone; float32 inside."""
-
-    def __init__(self, value, gradient):
-        super().__init__()
-        self.value = value
-        self.gradient = gradient
-
-    def construct(self, x):
-        return ops.cast(self.value(ops.cast(x, ms.float32)), x.dtype)
-
-    def bprop(self, x, out, dout):
-        slope = self.gradient(ops.cast(x, ms.float32), ops.cast(dout, ms.float32))
-        return (ops.cast(slope, x.dtype),)
-
-
 class GeluErfSaved(nn.Cell):
     """x -> (x * Phi(x), derivative): saving the derivative leaves the backward pass one multiplication.
 
@@ -58,17 +42,16 @@ class GeluErf(nn.Cell):
     def __init__(self):
         super().__init__()
         self.native = ms.get_context("device_target") != "CPU"
-        compiled = None if self.native else kernel("gelu_erf")
-        self.by_kernel = compiled is not None
-        if self.by_kernel:
-            self.single = Elementwise(compiled, kernel("gelu_erf_gradient"))
-        else:
-            self.saved = GeluErfSaved()
+        self.kernel = None if self.native else kernel("gelu_erf")
+        self.by_kernel = self.kernel is not None
+        self.saved = GeluErfSaved()
 
     def construct(self, x):
         if self.native:
             return ops.gelu(x, approximate="none")
-        return self.single(x) if self.by_kernel else self.saved(x)[0]
+        if self.by_kernel:
+            return ops.cast(self.kernel(ops.cast(x, ms.float32)), x.dtype)
+        return self.saved(x)[0]
 
 
 class GeluTanhSaved(nn.Cell):
@@ -92,17 +75,16 @@ class GeluTanh(nn.Cell):
     def __init__(self):
         super().__init__()
         self.native = ms.get_context("device_target") != "CPU"
-        compiled = None if self.native else kernel("gelu_tanh")
-        self.by_kernel = compiled is not None
-        if self.by_kernel:
-            self.single = Elementwise(compiled, kernel("gelu_tanh_gradient"))
-        else:
-            self.saved = GeluTanhSaved()
+        self.kernel = None if self.native else kernel("gelu_tanh")
+        self.by_kernel = self.kernel is not None
+        self.saved = GeluTanhSaved()
 
     def construct(self, x):
         if self.native:
             return ops.gelu(x, approximate="tanh")
-        return self.single(x) if self.by_kernel else self.saved(x)[0]
+        if self.by_kernel:
+            return ops.cast(self.kernel(ops.cast(x, ms.float32)), x.dtype)
+        return self.saved(x)[0]
 
 
 class Tanh(nn.Cell):

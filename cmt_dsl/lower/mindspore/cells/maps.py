@@ -55,24 +55,6 @@ class ChannelNormSaved(nn.Cell):
         return dx, dgamma, dbeta
 
 
-class ChannelNormByKernel(nn.Cell):
-    """x[n, c, l], gamma[c], beta[c] -> y[n, c, l], float32, by a compiled kernel; its gradients' needs x and gamma."""
-
-    def __init__(self, value, gradient, eps):
-        super().__init__()
-        self.value = value
-        self.gradient = gradient
-        self.eps = Tensor([eps], ms.float32)
-
-    def construct(self, x, gamma, beta):
-        x, gamma, beta = ops.cast(x, ms.float32), ops.cast(gamma, ms.float32), ops.cast(beta, ms.float32)
-        return self.value(x, gamma, beta, self.eps)
-
-    def bprop(self, x, gamma, beta, out, dout):
-        x, gamma, dy = ops.cast(x, ms.float32), ops.cast(gamma, ms.float32), ops.cast(dout, ms.float32)
-        return self.gradient(x, gamma, self.eps, dy)
-
-
 class ChannelNorm(nn.Cell):
     """Layer normalisation over the channels of a map: x[n, c, h, w] -> [n, c, h, w] (Ba et al. 2016)."""
 
@@ -81,12 +63,10 @@ class ChannelNorm(nn.Cell):
         self.native = ms.get_context("device_target") != "CPU"
         self.gamma = Parameter(ops.ones((channels,), ms.float32), name="gamma")
         self.beta = Parameter(ops.zeros((channels,), ms.float32), name="beta")
-        value = None if self.native else kernel("channel_norm")
-        self.by_kernel = value is not None
-        if self.by_kernel:
-            self.single = ChannelNormByKernel(value, kernel("channel_norm_gradient"), eps)
-        else:
-            self.saved = ChannelNormSaved(channels, eps)
+        self.kernel = None if self.native else kernel("channel_norm")
+        self.by_kernel = self.kernel is not None
+        self.eps = Tensor([eps], ms.float32)
+        self.saved = ChannelNormSaved(channels, eps)
         self.layer_norm = ops.LayerNorm(-1, -1, eps)
 
     def construct(self, x):
@@ -96,7 +76,7 @@ class ChannelNorm(nn.Cell):
         if self.native:
             y = self.layer_norm(v.swapaxes(1, 2), gamma, beta)[0].swapaxes(1, 2)
         elif self.by_kernel:
-            y = self.single(v, gamma, beta)
+            y = self.kernel(v, gamma, beta, self.eps)
         else:
             y = self.saved(v, gamma, beta)[0]
         return y.reshape(n, c, h, w).astype(x.dtype)
@@ -153,24 +133,6 @@ class DepthwiseInputGrad(nn.Cell):
         return self.conv(dout, turned), ops.zeros_like(weight), dout
 
 
-class DepthwiseByKernel(nn.Cell):
-    """(x, weight, bias) -> depthwise convolution by a compiled kernel; all its gradients by one, of x and weight."""
-
-    def __init__(self, value, gradient):
-        super().__init__()
-        self.value = value
-        self.gradient = gradient
-
-    def construct(self, x, weight, bias):
-        v, weight, bias = ops.cast(x, ms.float32), ops.cast(weight, ms.float32), ops.cast(bias, ms.float32)
-        return ops.cast(self.value(v, weight, bias), x.dtype)
-
-    def bprop(self, x, weight, bias, out, dout):
-        v, w, dy = ops.cast(x, ms.float32), ops.cast(weight, ms.float32), ops.cast(dout, ms.float32)
-        dx, dweight, dbias = self.gradient(v, w, dy)
-        return ops.cast(dx, x.dtype), ops.cast(dweight, weight.dtype), ops.cast(dbias, bias.dtype)
-
-
 class DepthwiseConv(nn.Cell):
     """Depthwise convolution of stride 1 that keeps the grid, x[n, c, h, w] -> same; weight[c, 1, height, width].
 
@@ -190,13 +152,10 @@ class DepthwiseConv(nn.Cell):
         self.weight = Parameter(ops.zeros((channels, 1, height, width), ms.float32), name="weight")
         if has_bias:
             self.bias = Parameter(ops.zeros((channels,), ms.float32), name="bias")
-        name = "depthwise_residual" if residual else "depthwise"
-        value = None if self.native or (rows, columns) != (1, 1) or height * width % 2 == 0 else kernel(name)
-        self.by_kernel = value is not None
-        if self.by_kernel:
-            self.single = DepthwiseByKernel(value, kernel(name + "_gradient"))
-            self.no_bias = ops.zeros((channels,), ms.float32)
-            return
+        served = not self.native and (rows, columns) == (1, 1) and height % 2 == width % 2 == 1
+        self.kernel = kernel("depthwise_residual" if residual else "depthwise") if served else None
+        self.by_kernel = self.kernel is not None
+        self.no_bias = ops.zeros((channels,), ms.float32)
         self.conv = ops.Conv2D(
             channels,
             (height, width),
@@ -209,7 +168,8 @@ class DepthwiseConv(nn.Cell):
 
     def construct(self, x):
         if self.by_kernel:
-            return self.single(x, self.weight, self.bias if self.has_bias else self.no_bias)
+            bias = self.bias.astype(ms.float32) if self.has_bias else self.no_bias
+            return self.kernel(x.astype(ms.float32), self.weight.astype(ms.float32), bias).astype(x.dtype)
         weight = self.weight.astype(x.dtype)
         if self.native:
             y = self.conv(x, weight)

@@ -7,39 +7,55 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import importlib
 import logging
 import os
 import platform
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from cmt_dsl.caches import cache_directory
+from cmt_dsl.lower.mindspore.kernels.backward import BACKWARD
 from cmt_dsl.lower.mindspore.kernels.compiler import CannotCompile, compile_to, key
 from cmt_dsl.lower.mindspore.kernels.entry import Entry
 
 SWITCH = "CMT_KERNELS"
 """Set to 0, the compositions serve."""
 
-Shapes = Callable[..., Any]
+Shape = Sequence[int]
+Shapes = Callable[..., Shape | tuple[Shape, ...]]
 
-KERNELS: dict[str, Shapes] = {
-    "gelu_erf": lambda x: x,
-    "gelu_erf_gradient": lambda x, dy: x,
-    "gelu_tanh": lambda x: x,
-    "gelu_tanh_gradient": lambda x, dy: x,
-    "depthwise": lambda x, weight, bias: x,
-    "depthwise_gradient": lambda x, weight, dy: (x, weight, weight[:1]),
-    "depthwise_residual": lambda x, weight, bias: x,
-    "depthwise_residual_gradient": lambda x, weight, dy: (x, weight, weight[:1]),
-    "channel_norm": lambda x, gamma, beta, eps: x,
-    "channel_norm_gradient": lambda x, gamma, eps, dy: (x, gamma, gamma),
+
+def _first(*inputs: Shape) -> Shape:
+    return inputs[0]
+
+
+def _of_depthwise(x: Shape, weight: Shape, dy: Shape) -> tuple[Shape, ...]:
+    return x, weight, weight[:1]
+
+
+def _of_norm(x: Shape, gamma: Shape, eps: Shape, dy: Shape) -> tuple[Shape, ...]:
+    return x, gamma, gamma
+
+
+KERNELS: dict[str, tuple[Shapes, int]] = {
+    "gelu_erf": (_first, 1),
+    "gelu_erf_gradient": (_first, 1),
+    "gelu_tanh": (_first, 1),
+    "gelu_tanh_gradient": (_first, 1),
+    "depthwise": (_first, 1),
+    "depthwise_gradient": (_of_depthwise, 3),
+    "depthwise_residual": (_first, 1),
+    "depthwise_residual_gradient": (_of_depthwise, 3),
+    "channel_norm": (_first, 1),
+    "channel_norm_gradient": (_of_norm, 3),
 }
-"""Name: shapes of the inputs to the shape of the output, or to those of several."""
+"""Name: shapes of the inputs to those of the outputs, and how many these are. All are float32."""
 
 
 @dataclass(frozen=True)
@@ -65,20 +81,19 @@ def state() -> State:
 
 
 def kernel(name: str) -> Any:
-    """A new `ops.Custom` that computes `name` in float32 on the CPU, or None."""
+    """A new primitive that computes `name` in float32 on the CPU and has its gradient, or None."""
     path = state().path
     if path is None:
         return None
-    return _custom(path, name)
+    gradient = _custom(path, f"{name}_gradient")
+    return _custom(path, name, BACKWARD[name.partition("_")[0]](gradient))
 
 
-def _custom(path: Path, name: str) -> Any:
-    import mindspore as ms
-
-    shapes = KERNELS[name]
-    several = name.startswith(("depthwise", "channel_norm")) and name.endswith("_gradient")
-    types = (ms.float32,) * 3 if several else ms.float32
-    return ms.ops.Custom(f"{path}:{name}", shapes, types, "aot")
+def _custom(path: Path, name: str, bprop: Any = None) -> Any:
+    ms: Any = importlib.import_module("mindspore")
+    shapes, outputs = KERNELS[name]
+    types = (ms.float32,) * outputs if outputs > 1 else ms.float32
+    return ms.ops.Custom(f"{path}:{name}", shapes, types, "aot", bprop)
 
 
 def _state() -> State:

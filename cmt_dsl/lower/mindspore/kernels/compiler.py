@@ -84,7 +84,9 @@ def compile_to(path: Path) -> None:
         raise CannotCompile(f"{name} cannot be run: {error.strerror or error}") from None
     if done.returncode:
         text = (done.stderr or done.stdout).decode("utf-8", "replace").splitlines()
-        words = next((line.strip() for line in text if "error" in line.lower()), text[0].strip() if text else "")
+        words = next(
+            (line.strip() for line in text if "error" in line.lower()), text[0].strip() if text else ""
+        )
         raise CannotCompile(f"{name} ended with {done.returncode}" + (f": {words[:200]}" if words else ""))
     if not path.is_file() or path.stat().st_size == 0:
         raise CannotCompile(f"{name} made no library")

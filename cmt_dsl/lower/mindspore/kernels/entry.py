@@ -41,7 +41,9 @@ class Entry:
         with self._lock():
             if self.sound():
                 return
-            for left in self.folder.glob(f".{self.path.name}.*"):  # of a killed process: this one has the lock
+            for left in self.folder.glob(
+                f".{self.path.name}.*"
+            ):  # of a killed process: this one has the lock
                 left.unlink(missing_ok=True)
             descriptor, name = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.folder)
             os.close(descriptor)
@@ -66,7 +68,9 @@ class Entry:
         """Be alone with this key; the kernel lifts the lock of a process that ends, however it ends."""
         import fcntl
 
-        descriptor = os.open(self.folder / f"kernels-{self.key}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(
+            self.folder / f"kernels-{self.key}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644
+        )
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
