@@ -28,6 +28,7 @@ class CannotCompile(Exception):
 
 
 def sources() -> list[Path]:
+    """The files that are compiled; they include `common.h`."""
     return sorted(Path(__file__).parent.glob("*.cpp"))
 
 

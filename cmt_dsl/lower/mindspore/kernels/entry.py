@@ -22,6 +22,7 @@ class Entry:
 
     @property
     def path(self) -> Path:
+        """Where the library is, or would be."""
         return self.folder / f"kernels-{self.key}.so"
 
     def sound(self) -> bool:
