@@ -60,6 +60,8 @@ def test_the_library_is_made_once_and_kept(cache: Path, monkeypatch: pytest.Monk
     before = state.path.stat()
     monkeypatch.setenv("PATH", "")  # no compiler any more
     assert found() == state and state.path.stat().st_mtime_ns == before.st_mtime_ns
+    monkeypatch.setenv("MS_CUSTOM_AOT_WHITE_LIST", "/elsewhere")  # MindSpore's, of what it may load
+    assert found().path is None and "TypeError" in found().why
 
 
 BROKEN = {

@@ -22,6 +22,7 @@ WIDE = np.concatenate([np.linspace(-12, 12, 9601), [-1e4, -30, -1e-30, 0, 1e-30,
 PLANES = [
     (2, 3, 5, 7, 3, 3), (1, 1, 1, 1, 3, 3), (3, 5, 56, 56, 3, 3), (2, 4, 7, 7, 3, 3), (2, 3, 9, 4, 1, 7),
     (2, 2, 11, 13, 5, 5), (1, 2, 3, 3, 7, 7), (1, 2, 40, 33, 3, 1), (2, 3, 8, 9, 1, 1), (1, 1, 2, 300, 9, 11),
+    (1, 2, 6, 6, 5, 1),
 ]  # fmt: skip
 MAPS = [(2, 6, 20), (1, 2, 1), (3, 64, 3136), (2, 46, 784), (2, 184, 49), (1, 7, 65), (1, 3, 513)]
 
@@ -176,6 +177,16 @@ def test_bits_do_not_depend_on_the_number_of_threads(on_threads: Callable[[int],
         on_threads(count)
         for one, other in zip(alone, everything(), strict=True):
             np.testing.assert_array_equal(one, other)
+
+
+def test_a_call_ends_when_its_last_item_is_done(on_threads: Callable[[int], None]) -> None:
+    """Of two large items the second begins when a thread has woken up, and so ends after the first."""
+    inputs = draw(1, 2, 600, 600), draw(2, 1, 3, 3), draw(2)
+    on_threads(1)
+    (expected,) = call("depthwise", *inputs)
+    on_threads(2)
+    for _ in range(100):
+        assert call("depthwise", *inputs)[0][0, :, -1].tolist() == expected[0, :, -1].tolist()
 
 
 def test_callers_at_the_same_time_do_not_disturb_each_other(on_threads: Callable[[int], None]) -> None:
