@@ -84,6 +84,15 @@ class Graph:
         return {node.path: node for node in self.nodes}
 
     @cached_property
+    def readers(self) -> dict[str, tuple[Node, ...]]:
+        """The nodes that read each value which is read, in order."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for path in dict.fromkeys(node.inputs):
+                found.setdefault(path, []).append(node)
+        return {path: tuple(nodes) for path, nodes in found.items()}
+
+    @cached_property
     def children(self) -> dict[str, tuple[Node | Scope, ...]]:
         """What lies directly in each scope, in order; the whole model's own under ""."""
         scopes = {scope.path: scope for scope in self.scopes}

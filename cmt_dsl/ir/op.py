@@ -138,5 +138,9 @@ class Emitter(ABC):
         """The same, for a class of the support cells, which is copied into the file."""
 
     @abstractmethod
+    def takes_sum(self) -> bool:
+        """Whether the node's one reader adds the node's input to it; if so, that sum is this node's to compute."""
+
+    @abstractmethod
     def parameter(self, name: str) -> str:
         """A bare parameter of the node; returns the expression that reads it."""

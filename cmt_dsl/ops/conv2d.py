@@ -104,6 +104,8 @@ class Conv2d(Op, kind="conv2d"):
         )
         spread: dict[str, object] = {} if dilation == (1, 1) else {"dilation": self.dilation}
         if self.groups == c == self.out and keeps_grid:
+            if ms.takes_sum():
+                spread["residual"] = True
             return f"{ms.support('DepthwiseConv', c, self.kernel, self.bias, **spread)}({x[0]})"
         options: dict[str, object] = {"stride": self.stride} if stride != (1, 1) else {}
         (p, q), around = padding, self.padding

@@ -10,11 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
+from cmt_dsl.caches import VARIABLE
 from cmt_dsl.draw.units import plain
 from cmt_dsl.errors import CmtError
 from runtime.cli.options import Json
 from runtime.cli.terminal import Status, console_for, say
-from runtime.published.cache import VARIABLE, Cache, open_cache
+from runtime.published.cache import Cache, open_cache
 from runtime.published.listing import Published, find, published
 from runtime.published.meter import size
 from runtime.published.reference import PREFIX, fetched

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import time
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from cmt_dsl.caches import VARIABLE, cache_directory
 from cmt_dsl.errors import CmtError
 from runtime.atomic import remove_leftovers, write_atomically
 from runtime.published.lock import locked
 from runtime.published.schema import NAME
 
-VARIABLE = "CMT_CACHE"
 ENDINGS = (".safetensors", ".json", ".part", ".part.json", ".lock")
 """Of all the files that a name has here."""
 
@@ -123,14 +122,9 @@ class Cache:
 
 def open_cache(given: Path | None = None) -> Cache:
     """The cache in `given`, else in CMT_CACHE, else in the user's cache directory; nothing is made yet."""
-    own = os.environ.get(VARIABLE)
-    if given is not None or own:
-        return Cache((Path(own or "") if given is None else given).expanduser().absolute() / "weights")
-    xdg = os.environ.get("XDG_CACHE_HOME", "")
-    try:
-        base = Path(xdg) if Path(xdg).is_absolute() else Path.home() / ".cache"
-    except RuntimeError:
+    base = cache_directory() if given is None else given.expanduser().absolute()
+    if base is None:
         raise CmtError(
             "CMT-656", "there is no home directory for a cache", hint=f"{VARIABLE}=DIR in the environment"
-        ) from None
-    return Cache(base / "cmt-dsl" / "weights")
+        )
+    return Cache(base / "weights")

@@ -199,7 +199,20 @@ class _Body:
         self.lines.append(f"{self.variable(scope.path)} = {call}({', '.join(inputs)})")
         self.variables[scope.output] = self.variables[scope.path]
 
+    def sum_with_input(self, node: Node) -> Node | None:
+        """The node of this scope that adds `node` to its input, if nothing else sees `node`."""
+        graph = self.writer.graph
+        readers = graph.readers.get(node.path, ())
+        if len(readers) != 1 or node.path in (*self.writer.outputs, self.scope.output):
+            return None
+        (reader,) = readers
+        added = {node.path, node.inputs[0]} == set(reader.inputs) and reader.op.kind == "add"
+        here = any(item is reader for item in graph.children[self.scope.path])
+        return reader if added and here and reader.type == node.type else None
+
     def _node(self, node: Node) -> None:
+        if node.path in self.variables:  # a sum that is part of another node
+            return
         emitter = _NodeEmitter(self, node)
         inputs = [self.variables[path] for path in node.inputs]
         value = node.op.mindspore(emitter, *inputs)
@@ -207,6 +220,8 @@ class _Body:
             self.variables[node.path] = value
         else:
             self.lines.append(f"{self.variable(node.path)} = {value}")
+        if emitter.sum:
+            self.variables[emitter.sum.path] = self.variables[node.path]
 
 
 class _NodeEmitter(Emitter):
@@ -214,6 +229,7 @@ class _NodeEmitter(Emitter):
         graph = body.writer.graph
         self.body, self.node = body, node
         self.types, self.out = graph.input_types(node), node.type
+        self.sum: Node | None = None
 
     def cell(self, maker: str, *args: object, **kwargs: object) -> str:
         parts = [repr(a) for a in args] + [f"{k}={v!r}" for k, v in kwargs.items()]
@@ -222,6 +238,10 @@ class _NodeEmitter(Emitter):
     def support(self, name: str, *args: object, **kwargs: object) -> str:
         self.body.writer.support[name] = None
         return self.cell(name, *args, **kwargs)
+
+    def takes_sum(self) -> bool:
+        self.sum = self.body.sum_with_input(self.node)
+        return self.sum is not None
 
     def parameter(self, name: str) -> str:
         (param,) = [p for p in self.node.params if p.name == name]

@@ -18,6 +18,15 @@ def _classes() -> dict[str, str]:
     return found
 
 
+COMPILED = """
+try:  # C++ for this processor where it can be compiled; elsewhere MindSpore's own operators do the same
+    from cmt_dsl.lower.mindspore.kernels import kernel
+except ImportError:
+    kernel = {}.get
+"""
+"""Where a cell gets its kernel from, or None: the module runs without this project, too."""
+
+
 def needed(names: tuple[str, ...]) -> list[str]:
     """The named classes and those they use, in the order of the files."""
     classes, found, waiting = _classes(), set[str](), list(names)
@@ -36,8 +45,15 @@ def with_support(head: str, names: tuple[str, ...], body: str) -> str:
     text = "\n\n".join([*classes, body])
     used = [name for name in ("Parameter", "Tensor", "nn", "ops") if name in _words(text)]
     imports = f"\nimport mindspore as ms\nfrom mindspore import {', '.join(used)}\n"
+    if "kernel" in _called(text):
+        imports += COMPILED
     return f"{head}{imports}\n\n{text}"
 
 
 def _words(text: str) -> set[str]:
     return {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+
+
+def _called(text: str) -> set[str]:
+    calls = [node.func for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    return {func.id for func in calls if isinstance(func, ast.Name)}

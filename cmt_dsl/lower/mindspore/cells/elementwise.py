@@ -2,12 +2,14 @@
 
 Classes here are copied, one at a time, into generated source, so each uses only `ms`, `nn`, `ops`, `Tensor`, `Parameter`
 and other classes of this folder. Maps are `[n, c, h, w]`, float32 or, under mixed precision, float16 (arithmetic that
-would lose digits is done in float32). On the CPU they are compositions of the operators that are vectorised there; on
-Ascend they are the native operator where one exists.
+would lose digits is done in float32). On the CPU they are compiled kernels, or without these compositions of the
+operators that are vectorised there; on Ascend they are the native operator where one exists.
 """
 
 import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
+
+from cmt_dsl.lower.mindspore.kernels import kernel
 
 
 class GeluErfSaved(nn.Cell):
@@ -40,10 +42,16 @@ class GeluErf(nn.Cell):
     def __init__(self):
         super().__init__()
         self.native = ms.get_context("device_target") != "CPU"
+        self.kernel = None if self.native else kernel("gelu_erf")
+        self.by_kernel = self.kernel is not None
         self.saved = GeluErfSaved()
 
     def construct(self, x):
-        return ops.gelu(x, approximate="none") if self.native else self.saved(x)[0]
+        if self.native:
+            return ops.gelu(x, approximate="none")
+        if self.by_kernel:
+            return ops.cast(self.kernel(ops.cast(x, ms.float32)), x.dtype)
+        return self.saved(x)[0]
 
 
 class GeluTanhSaved(nn.Cell):
@@ -67,10 +75,16 @@ class GeluTanh(nn.Cell):
     def __init__(self):
         super().__init__()
         self.native = ms.get_context("device_target") != "CPU"
+        self.kernel = None if self.native else kernel("gelu_tanh")
+        self.by_kernel = self.kernel is not None
         self.saved = GeluTanhSaved()
 
     def construct(self, x):
-        return ops.gelu(x, approximate="tanh") if self.native else self.saved(x)[0]
+        if self.native:
+            return ops.gelu(x, approximate="tanh")
+        if self.by_kernel:
+            return ops.cast(self.kernel(ops.cast(x, ms.float32)), x.dtype)
+        return self.saved(x)[0]
 
 
 class Tanh(nn.Cell):

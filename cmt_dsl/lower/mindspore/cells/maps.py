@@ -2,12 +2,14 @@
 
 Classes here are copied, one at a time, into generated source, so each uses only `ms`, `nn`, `ops`, `Tensor`, `Parameter`
 and other classes of this folder. Maps are `[n, c, h, w]`, float32 or, under mixed precision, float16 (arithmetic that
-would lose digits is done in float32). On the CPU they are compositions of the operators that are vectorised there; on
-Ascend they are the native operator where one exists.
+would lose digits is done in float32). On the CPU they are compiled kernels, or without these compositions of the
+operators that are vectorised there; on Ascend they are the native operator where one exists.
 """
 
 import mindspore as ms
-from mindspore import Parameter, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
+
+from cmt_dsl.lower.mindspore.kernels import kernel
 
 
 class ChannelNormSaved(nn.Cell):
@@ -61,6 +63,9 @@ class ChannelNorm(nn.Cell):
         self.native = ms.get_context("device_target") != "CPU"
         self.gamma = Parameter(ops.ones((channels,), ms.float32), name="gamma")
         self.beta = Parameter(ops.zeros((channels,), ms.float32), name="beta")
+        self.kernel = None if self.native else kernel("channel_norm")
+        self.by_kernel = self.kernel is not None
+        self.eps = Tensor([eps], ms.float32)
         self.saved = ChannelNormSaved(channels, eps)
         self.layer_norm = ops.LayerNorm(-1, -1, eps)
 
@@ -70,6 +75,8 @@ class ChannelNorm(nn.Cell):
         gamma, beta = self.gamma.astype(ms.float32), self.beta.astype(ms.float32)
         if self.native:
             y = self.layer_norm(v.swapaxes(1, 2), gamma, beta)[0].swapaxes(1, 2)
+        elif self.by_kernel:
+            y = self.kernel(v, gamma, beta, self.eps)
         else:
             y = self.saved(v, gamma, beta)[0]
         return y.reshape(n, c, h, w).astype(x.dtype)
@@ -129,19 +136,26 @@ class DepthwiseInputGrad(nn.Cell):
 class DepthwiseConv(nn.Cell):
     """Depthwise convolution of stride 1 that keeps the grid, x[n, c, h, w] -> same; weight[c, 1, height, width].
 
-    `kernel` and `dilation` are one number or (height, width); the padding is dilation * (kernel - 1) / 2, a
-    whole number. The forward operator is used for the gradient of x: on the CPU the backward one takes 1.7
-    times as long.
+    `kernel_size` and `dilation` are one number or (height, width); the padding is dilation * (kernel_size - 1) / 2, a
+    whole number. With `residual` x is added. Without a compiled kernel the forward operator is used for the gradient
+    of x: on the CPU the backward one takes 1.7 times as long.
     """
 
-    def __init__(self, channels, kernel, has_bias, dilation=1):
+    def __init__(self, channels, kernel_size, has_bias, dilation=1, residual=False):
         super().__init__()
         self.native = ms.get_context("device_target") != "CPU"
         self.has_bias = has_bias
-        height, width = kernel if isinstance(kernel, tuple) else (kernel, kernel)
+        self.residual = residual
+        height, width = kernel_size if isinstance(kernel_size, tuple) else (kernel_size, kernel_size)
         rows, columns = dilation if isinstance(dilation, tuple) else (dilation, dilation)
         p, q = rows * (height - 1) // 2, columns * (width - 1) // 2
         self.weight = Parameter(ops.zeros((channels, 1, height, width), ms.float32), name="weight")
+        if has_bias:
+            self.bias = Parameter(ops.zeros((channels,), ms.float32), name="bias")
+        served = not self.native and (rows, columns) == (1, 1) and height % 2 == width % 2 == 1
+        self.kernel = kernel("depthwise_residual" if residual else "depthwise") if served else None
+        self.by_kernel = self.kernel is not None
+        self.no_bias = ops.zeros((channels,), ms.float32)
         self.conv = ops.Conv2D(
             channels,
             (height, width),
@@ -151,10 +165,11 @@ class DepthwiseConv(nn.Cell):
             group=channels,
         )
         self.input_grad = DepthwiseInputGrad(self.conv)
-        if has_bias:
-            self.bias = Parameter(ops.zeros((channels,), ms.float32), name="bias")
 
     def construct(self, x):
+        if self.by_kernel:
+            bias = self.bias.astype(ms.float32) if self.has_bias else self.no_bias
+            return self.kernel(x.astype(ms.float32), self.weight.astype(ms.float32), bias).astype(x.dtype)
         weight = self.weight.astype(x.dtype)
         if self.native:
             y = self.conv(x, weight)
@@ -162,7 +177,7 @@ class DepthwiseConv(nn.Cell):
             y = self.input_grad(x, weight, self.conv(ops.stop_gradient(x), weight))
         if self.has_bias:
             y = ops.BiasAdd()(y, self.bias.astype(x.dtype))
-        return y
+        return y + x if self.residual else y
 
 
 class GlobalAvgPool(nn.Cell):
