@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from runtime.atomic import write_atomically
-from runtime.cli.options import weights_of
+from runtime.cli.options import file_or_name
 from runtime.cli.terminal import Status, console_for, say
 from runtime.deploy.bench.figures import Peak, Report, Row
 from runtime.deploy.bench.infer import Stopped, asked, measure, odd
@@ -23,18 +23,13 @@ def group() -> None:
     """Measure models on this machine."""
 
 
-def named(text: str) -> str:
-    """How an argument that takes a spec or a checkpoint is read."""
-    return str(weights_of(text)) if text.startswith("pretrained:") else text
-
-
 @app.command()
 def infer(
     models: Annotated[
         list[str],
         typer.Argument(
             metavar="SPEC|CKPT...",
-            parser=named,
+            parser=file_or_name,
             help="Models: shipped names or YAML files, with arbitrary weights; checkpoints; pretrained:NAME.",
         ),
     ],

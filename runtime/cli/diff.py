@@ -13,14 +13,10 @@ from cmt_dsl.ir import GraphLevel
 from cmt_dsl.spec.find import find
 from runtime.checkpoint.kind import is_weights
 from runtime.cli.draw import Out, SidesFormat, diff_specs
-from runtime.cli.options import Json, weights_of
+from runtime.cli.options import Json, file_or_name
 
 Depth = Literal[GraphLevel, "param"]
 """How deep `cmt diff` goes."""
-
-
-def _side(text: str) -> str:
-    return str(weights_of(text)) if text.startswith("pretrained:") else text  # a URL-like spec stays as typed
 
 
 def diff(
@@ -28,14 +24,16 @@ def diff(
         str,
         typer.Argument(
             metavar="A",
-            parser=_side,
+            parser=file_or_name,
             help="A model (a shipped name or a YAML file), a checkpoint, or pretrained:NAME.",
         ),
     ],
     b: Annotated[
         str | None,
         typer.Argument(
-            metavar="B", parser=_side, help="Another of the same kind; may be left out with --optimise."
+            metavar="B",
+            parser=file_or_name,
+            help="Another of the same kind; may be left out with --optimise.",
         ),
     ] = None,
     format: Annotated[SidesFormat | None, typer.Option(help="Draw both models, side by side.")] = None,

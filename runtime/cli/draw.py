@@ -27,7 +27,7 @@ from cmt_dsl.ir import GraphLevel
 from runtime.atomic import write_atomically
 from runtime.cli.compare import print_difference, print_family
 from runtime.cli.model import built, built_all
-from runtime.cli.options import Json, Sets
+from runtime.cli.options import Json, Sets, file_or_name
 from runtime.cli.terminal import table_console
 
 
@@ -109,10 +109,9 @@ def _whole(named: str, sets: list[str] | None) -> tuple[Model, Graph]:
 
 
 def _folded(named: str, sets: list[str] | None) -> tuple[Model, Graph]:
-    from runtime.cli.optimise import named as file_of
     from runtime.deploy.optimise import optimised, read
 
-    found = optimised(*read(file_of(named), sets or ()))
+    found = optimised(*read(file_or_name(named), sets or ()))
     return found.model, found.after.graph
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from runtime.cli.options import Json, Sets, SpecOf, Weights, weights_of
+from runtime.cli.options import Json, Sets, SpecOf, Weights, file_or_name
 from runtime.cli.terminal import table_console
 from runtime.deploy.optimise import Figures, Optimised, optimised, read
 
@@ -19,16 +19,11 @@ Flavour = Annotated[
 ]
 
 
-def named(text: str) -> str:
-    """How an argument that takes a spec or a checkpoint is read."""
-    return str(weights_of(text)) if text.startswith("pretrained:") else text
-
-
 Either = Annotated[
     str,
     typer.Argument(
         metavar="CKPT|SPEC",
-        parser=named,
+        parser=file_or_name,
         help="A checkpoint or pretrained:NAME; or a model, which is given arbitrary weights.",
     ),
 ]

@@ -52,6 +52,11 @@ def weights_of(text: str) -> Path:
     return weights_file(text)
 
 
+def file_or_name(text: str) -> str:
+    """How an argument is read that also takes something else than weights: pretrained:NAME becomes its file."""
+    return str(weights_of(text)) if text.startswith("pretrained:") else text
+
+
 Checkpoint = Annotated[
     Path,
     typer.Argument(

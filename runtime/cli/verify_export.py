@@ -21,6 +21,7 @@ from runtime.cli.options import (
     TrainName,
     ValName,
     Weights,
+    file_or_name,
     require_free,
 )
 from runtime.cli.terminal import Status, console_for, say
@@ -37,9 +38,17 @@ DISAGREE = 1
 
 def verify_export(
     a: Annotated[
-        str, typer.Argument(metavar="A", help="A checkpoint, or a file of cmt export: what B should be.")
+        str,
+        typer.Argument(
+            metavar="A", parser=file_or_name, help="A checkpoint, or a file of cmt export: what B should be."
+        ),
     ],
-    b: Annotated[str, typer.Argument(metavar="B", help="Another: .onnx, .xml, .mindir, or a checkpoint.")],
+    b: Annotated[
+        str,
+        typer.Argument(
+            metavar="B", parser=file_or_name, help="Another: .onnx, .xml, .mindir, or a checkpoint."
+        ),
+    ],
     data: Data,
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many images, spread evenly.")] = None,
     backend_a: Annotated[

@@ -16,7 +16,6 @@ from runtime.checkpoint.load import Imported, load_weights
 from runtime.deploy.files.open import File, is_exported
 from runtime.deploy.metadata import Metadata, Output
 from runtime.infer.backend import backend, loaded
-from runtime.published.reference import weights_file
 
 USUAL = "numpy"
 """What computes a checkpoint: the definition itself. The other backends share their lowering with the exported files,
@@ -59,7 +58,7 @@ def opened(
     path = Path(text)
     if is_exported(path):
         return _file(path, by, held, threads)
-    found = load_weights(weights_file(text), which=which)
+    found = load_weights(path, which=which)
     named = by or USUAL
     worker = backend(named)
     held.enter_context(worker.session("verify-export"))
