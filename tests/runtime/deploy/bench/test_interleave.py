@@ -25,8 +25,18 @@ def session(rounds: int = 3, threads: int = 1) -> Session:
     return Session(threads=threads, rounds=rounds, seconds=0.003 * rounds, tell=lambda text: None)
 
 
+BEFORE: set[int] = set()
+"""Children of this process that others have started, MindSpore's compilers among them."""
+
+
+@pytest.fixture(autouse=True)
+def before() -> None:
+    BEFORE.clear()
+    BEFORE.update(child.pid for child in psutil.Process().children(recursive=True))
+
+
 def children() -> list[int]:
-    return [child.pid for child in psutil.Process().children(recursive=True)]
+    return [child.pid for child in psutil.Process().children(recursive=True) if child.pid not in BEFORE]
 
 
 def test_they_take_turns_and_each_begins_one_round() -> None:
