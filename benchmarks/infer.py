@@ -130,7 +130,8 @@ def entered(name: str, args: argparse.Namespace, folder: Path) -> list[Contender
                         job = {**library, "files": files, "size": size}
                         found.append(contender(same, peer, script("onnx_infer.py", args), job))
         for file in args.int8:
-            job = {"library": "openvino", "files": [str(file)], "size": size}
+            # as our backend computes a batch
+            job = {"library": "openvino", "files": [str(file)], "size": size, "apart": batch > 1}
             command = (sys.executable, str(WORKERS / "onnx_infer.py"))
             found.append(contender((name, "int8", batch, macs), f"{OURS}{file.name}", command, job))
     return found
