@@ -108,8 +108,13 @@ def read(
         found = load_weights(Path(named), spec=spec, overrides=overrides, which=which)
         return found.model, found.program
     model = load(named, overrides=tuple(overrides))
+    return model, with_arbitrary(model)
+
+
+def with_arbitrary(model: Model) -> Program:
+    """A model's graph with arbitrary weights, the same ones every time."""
     graph = build(model)
-    return model, Program.of(graph, arbitrary(graph, 0))
+    return Program.of(graph, arbitrary(graph, 0))
 
 
 def _unnumbered(text: str) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from cmt_dsl import Model, build, load
+from cmt_dsl import Model, load
 from cmt_dsl.errors import CmtError
 from cmt_dsl.ir import Program
 from cmt_dsl.passes import FORMS, run
-from cmt_dsl.weights.arbitrary import arbitrary
 from runtime.checkpoint.kind import is_weights
-from runtime.checkpoint.load import load_weights
+from runtime.deploy.optimise import read, with_arbitrary
 from runtime.infer.backend import Backend
 
 Size = tuple[int, int]
@@ -22,19 +19,18 @@ FOLD_THEMSELVES = ("onnxruntime", "openvino")
 
 def subject(name: str, size: Size | None) -> tuple[Model, Program]:
     """The model and its program; CMT-863 where a file's weights are for another size."""
-    if not is_weights(name):
-        model = load(name, set={"input.size": list(size)} if size else None)
-        graph = build(model)
-        return model, Program.of(graph, arbitrary(graph, 0))
-    found = load_weights(Path(name))
-    own = (found.model.spec.input.height, found.model.spec.input.width)
+    if size is not None and not is_weights(name):
+        resized = load(name, set={"input.size": list(size)})
+        return resized, with_arbitrary(resized)
+    model, program = read(name)
+    own = (model.spec.input.height, model.spec.input.width)
     if size is not None and size != own:
         raise CmtError(
             "CMT-863",
             f"{name} holds weights for {own[0]}x{own[1]} pixels, not for {size[0]}x{size[1]}",
             hint="leave --size out, name the model's spec instead, or resample with `cmt adapt`",
         )
-    return found.model, found.program
+    return model, program
 
 
 def as_deployed(program: Program, by: Backend, optimise: bool) -> Program:

@@ -13,7 +13,7 @@ Precision = Literal["fp32", "fp16", "bf16", "int8"]
 Flavour = Literal["plain", "ort", "openvino", "ascend"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 OPSETS = range(17, 23)
-"""17 has LayerNormalization; what is newer than 22 is not written."""
+"""17 has LayerNormalization; 23 can be written too (`lower/onnx`), and adds nothing that these models use."""
 GELU = 20
 """The first opset that has it."""
 MOST = 4096
